@@ -1,0 +1,88 @@
+"""Checks: claims about a record, one kind a file; pure functions of what was recorded."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+from sloproof.model.verdict import Finding
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from sloproof.record.reader import Record
+
+
+class Source(StrEnum):
+    """A part of the record that a check reads; a missing one makes it INCONCLUSIVE."""
+
+    REQUESTS = "requests"
+    PROBES = "probes"
+    CALLS = "calls"
+    SIGNALS = "signals"
+    WRITES = "writes"
+    SYSTEM_EVENTS = "system-events"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open stretch of the run, nanoseconds from its origin, with a name for people."""
+
+    name: str
+    begin: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length in seconds."""
+        return (self.end - self.begin) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a check may look at: the record, its window, and what kind of claim is asked for.
+
+    `general` asks for a claim about the system rather than about this run; `confidence` is that of
+    one-sided bounds; `tolerance` are the line's relaxed limits by name; `objectives` are the
+    documents the line may name (SLOs and recovery objectives, by name); `windows` are all windows
+    of the run by name (`run`, `baseline`, `faults`, `recovery`, `fault:NAME`).
+    """
+
+    record: Record
+    window: Window
+    windows: dict[str, Window]
+    general: bool
+    confidence: Fraction
+    tolerance: dict[str, Any]
+    objectives: dict[str, Any]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Check(ABC):
+    """One kind of claim: a class in a file of its own; its fields are the keys in `verify`.
+
+    A line may give a plain value instead of a mapping; it then fills the first field. `sources`
+    are the parts of the record it reads, `windowed` whether `during` means anything to it.
+    """
+
+    kind: ClassVar[str] = ""
+    sources: ClassVar[tuple[Source, ...]] = ()
+    windowed: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    @abstractmethod
+    def judge(self, evidence: Evidence) -> Finding:
+        """PASS if shown, FAIL if observed otherwise, else INCONCLUSIVE; never raises for data."""
+
+    def label(self) -> str:
+        """What the line is about, the second half of its id: `dialogue-latency`."""
+        return ""
+
+    def needed(self, objectives: dict[str, Any]) -> int:
+        """How many samples it takes at least to reach a verdict; 1 by default."""
+        return 1

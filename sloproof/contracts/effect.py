@@ -1,0 +1,97 @@
+"""Effects: atomic, reversible changes to the world, as plain data that any process can undo."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Self, TypeAlias
+
+from sloproof.contracts.probe import Witness
+from sloproof.model.units import Duration
+
+Json: TypeAlias = "dict[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose effect it is: the run and the effect's number in it, carried into the world."""
+
+    run: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"sloproof-{self.run}-{self.number}"
+
+
+class Undone(StrEnum):
+    """What an undo found and did."""
+
+    REVERTED = "reverted"
+    """It was there and is gone now."""
+    ABSENT = "absent"
+    """Nothing was left to do: never applied, already undone, or healed by the system."""
+    FOREIGN = "foreign"
+    """What is there now isn't ours; it was left alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect(ABC):
+    """One change to the world.
+
+    The engine binds an `owner`, journals what `capture` read, then calls `apply`; any process can
+    later call `undo` from the JSON form alone. Laws (see `sloproof.testing.check_effect`): undo
+    twice is once; undo without apply changes nothing; `present` tells applied from not applied;
+    the JSON form makes the round trip. Fields are strings, numbers, booleans, tuples, mappings of
+    these, or units.
+    """
+
+    kind: ClassVar[str]
+    settle: ClassVar[Duration] = Duration(0)
+    """The longest time in which an accepted change may still appear."""
+    deadline: ClassVar[Duration] = Duration(5_000_000_000)
+    """How long one undo may take."""
+    lasting: ClassVar[bool] = False
+    """True where nothing can be put back directly (a kill): `undo` then means that the harness
+    restores what the system has not healed, at the end of the run, not at the fault's end."""
+    volatile: ClassVar[bool] = True
+    """Gone after a reboot of the host."""
+
+    owner: Owner | None = None
+
+    @abstractmethod
+    def capture(self) -> Json:
+        """The state before, as JSON; changes nothing."""
+
+    @abstractmethod
+    def apply(self, prior: Json) -> None:
+        """Make the change; applying twice is applying once. Raises `EffectError`."""
+
+    @abstractmethod
+    def undo(self, prior: Json) -> Undone:
+        """Put back what is still ours; idempotent. Raises `EffectError` if that failed."""
+
+    @abstractmethod
+    def present(self, prior: Json) -> bool:
+        """Whether the change is in the world now, read through the control path."""
+
+    def witness(self) -> Witness | None:
+        """How to see it by another path, or None where nothing needs to be seen."""
+        return None
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """What it changes, in a few words, for people: `latency 800ms on dialogue-1-speech`."""
+
+    def remedy(self) -> str:
+        """What a person does to put it back by hand when `undo` can't."""
+        return f"undo by hand: {self}"
+
+    def bound(self, owner: Owner) -> Self:
+        """The same effect with its owner."""
+        return dataclasses.replace(self, owner=owner)
+
+    def to_json(self) -> Json:
+        """Plain data from which `effect_from_json` makes an equal effect."""
+        return {"kind": self.kind, **dataclasses.asdict(self)}

@@ -1,0 +1,73 @@
+"""Faults: what goes wrong, in the user's words; pure, fields in and steps out."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias, dataclass_transform
+
+from sloproof.contracts.effect import Effect
+from sloproof.contracts.platform import Instance, Link, Platform
+from sloproof.model.units import Duration, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The selector of a fault, resolved at this moment: what it points at, and nothing else."""
+
+    instances: tuple[Instance, ...] = ()
+    links: tuple[Link, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Plan anew every `every` while the fault lasts, and apply what is new: a crash loop."""
+
+    effect: Effect
+    every: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class LoadChange:
+    """Arrivals are multiplied by `factor`, or set to `rate`, while the fault lasts."""
+
+    factor: float | None = None
+    rate: Rate | None = None
+
+
+Step: TypeAlias = Effect | Repeat | LoadChange
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Fault(ABC):
+    """One kind of fault: a class in a file of its own, the file's name is the kind in YAML.
+
+    Fields are the keys under `with:`; the docstring's first line is the help text. `needs` names
+    the capabilities of the platform that `plan` uses, `points_at` what `where:` has to select
+    (`instances`, `links`, `volumes` or nothing), `arms` what the target must mount at its start.
+    """
+
+    kind: ClassVar[str] = ""
+    needs: ClassVar[tuple[type, ...]] = ()
+    points_at: ClassVar[str] = "links"
+    arms: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, kw_only=True)(cls)
+        cls.kind = cls.__dict__.get("kind") or _snake(cls.__name__)
+
+    @abstractmethod
+    def plan(self, where: Where, on: Platform) -> Iterable[Step]:
+        """The steps that bring this fault about; pure: the same arguments, the same steps."""
+
+    def lasts(self) -> bool:
+        """Whether the fault is in force until it is ended; False for a single blow (a kill)."""
+        return True
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,178 @@
+"""Platforms: where a target lives, as small capabilities whose meaning is exact."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sloproof.contracts.effect import Effect
+from sloproof.contracts.probe import ProbeSpec, Witness
+from sloproof.model.units import Duration, Ratio, Throughput
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running copy of a service. `incarnation` is the platform's own name of this life.
+
+    A restart makes another incarnation of the same instance name; nobody above the platform reads
+    anything out of the string.
+    """
+
+    name: str
+    service: str
+    incarnation: str
+    region: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way that calls of one service take to another, in one direction of calling.
+
+    `source` and `target` are services; `source_instance` and `target_instance` narrow the link to
+    copies where it carries the calls of only these ("" means any). `entry` says that every request
+    of the load crosses it.
+    """
+
+    name: str
+    source: str
+    target: str
+    source_instance: str = ""
+    target_instance: str = ""
+    entry: bool = False
+
+
+class Direction(StrEnum):
+    """Which way of a link: `upstream` carries requests, `downstream` answers."""
+
+    UPSTREAM = "upstream"
+    DOWNSTREAM = "downstream"
+    BOTH = "both"
+
+
+class CutMode(StrEnum):
+    """`refused`: connections are refused and open ones closed; `blackhole`: bytes vanish."""
+
+    REFUSED = "refused"
+    BLACKHOLE = "blackhole"
+
+
+class KillMode(StrEnum):
+    """`crash`: the process dies where it stands; `delete`: the platform removes the instance."""
+
+    CRASH = "crash"
+    DELETE = "delete"
+
+
+class Platform(ABC):
+    """A place where a target lives. Capabilities are further base classes of the same object."""
+
+    @abstractmethod
+    def start(self) -> Sequence[Effect]:
+        """The effects that start the target; empty where it runs already or isn't ours to start."""
+
+    @abstractmethod
+    def ready(self) -> str:
+        """Why the target isn't ready, or "" if it is; also learns its addresses once it is."""
+
+    @abstractmethod
+    def services(self) -> Mapping[str, str]:
+        """The names of the services, each with its region ("" where there is none)."""
+
+    @abstractmethod
+    def instances(self) -> Sequence[Instance]:
+        """The instances that live now, in a stable order."""
+
+    @abstractmethod
+    def links(self) -> Sequence[Link]:
+        """The links of the target, in a stable order."""
+
+    @abstractmethod
+    def neighbour(self, link: Link) -> Witness | None:
+        """How to see that a link is not affected, or None where it can't be seen."""
+
+    @abstractmethod
+    def probes(self) -> Sequence[ProbeSpec]:
+        """The target's own probes, with the addresses of this start filled in."""
+
+    def lacks(self, capability: type) -> str:
+        """Why it can't do exactly that and what would help, or "" if it can."""
+        if isinstance(self, capability):
+            return ""
+        return f"platform {type(self).__name__.lower()} has no {capability.__name__}"
+
+
+class Kills(ABC):
+    """Ends instances."""
+
+    @abstractmethod
+    def kill(self, instance: Instance, mode: KillMode, signal: str, grace: Duration) -> Effect:
+        """End this incarnation; `signal` and `grace` matter to `crash` and `delete` alike."""
+
+
+class Pauses(ABC):
+    """Stops instances where they stand, connections open, and lets them go on."""
+
+    @abstractmethod
+    def pause(self, instance: Instance) -> Effect:
+        """Stop this incarnation until undone."""
+
+
+class DelaysLinks(ABC):
+    """Lets bytes on a link arrive later, those of connections older than the fault included."""
+
+    @abstractmethod
+    def delay(self, link: Link, delay: Duration, jitter: Duration, direction: Direction) -> Effect:
+        """Each chunk waits `delay` ± `jitter` in the given direction (`both`: each way)."""
+
+
+class ThrottlesLinks(ABC):
+    """Limits the throughput of a link."""
+
+    @abstractmethod
+    def throttle(self, link: Link, rate: Throughput, direction: Direction) -> Effect:
+        """Each connection gets at most `rate`."""
+
+
+class ResetsLinks(ABC):
+    """Resets the connections of a link."""
+
+    @abstractmethod
+    def reset(self, link: Link, after: Duration) -> Effect:
+        """Connections, old ones included, are reset `after` their next byte."""
+
+
+class CutsLinks(ABC):
+    """Cuts links."""
+
+    @abstractmethod
+    def cut(self, link: Link, mode: CutMode) -> Effect:
+        """Nothing passes until undone; `mode` says what a caller sees."""
+
+
+class RunsCommands(ABC):
+    """Runs the user's own commands as an effect."""
+
+    @abstractmethod
+    def command(
+        self,
+        apply: Sequence[str],
+        undo: Sequence[str],
+        observe: Sequence[str],
+        timeout: Duration,
+    ) -> Effect:
+        """`apply` brings it about, `undo` takes it back, `observe` exits 0 while it is present."""
+
+
+class Switches(ABC):
+    """Uses what only the target itself can do, declared as switches in its file."""
+
+    @abstractmethod
+    def switch(self, instance: Instance, name: str, values: Mapping[str, object]) -> Effect:
+        """Set the switch `name` of this instance to `values`; undo resets it."""
+
+    @abstractmethod
+    def fail_requests(self, instance: Instance, status: int, share: Ratio) -> Effect:
+        """Let `share` of the requests to this instance fail with `status`."""

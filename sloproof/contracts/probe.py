@@ -1,0 +1,102 @@
+"""Probes: one sample of the world at a time, and what a witness reads from the samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from sloproof.model.units import Duration
+
+Params = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSpec:
+    """A probe as plain data, for the prober's process.
+
+    `kind` names the probe's class (`http`, `tcp`, `prometheus`, `process`, `command`, …), `params`
+    are its fields, `every` the interval between samples, `timeout` each sample's own limit.
+    """
+
+    name: str
+    kind: str
+    params: Params = field(default_factory=dict)
+    every: Duration = Duration(200_000_000)
+    timeout: Duration = Duration(1_000_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one sample saw: whether it was good, a figure if it measures one, a word if not good.
+
+    `detail` is one short word of a closed set per probe kind (`refused`, `reset`, `timeout`,
+    `status 503`, `gone`, `stopped`, …).
+    """
+
+    ok: bool
+    value: float | None = None
+    detail: str = ""
+
+
+class Probe(ABC):
+    """One kind of probe; a frozen dataclass whose fields are its parameters.
+
+    The prober makes one object per spec, awaits `open` once, `sample` at each interval (never two
+    at a time on one object), and `close` at the end.
+    """
+
+    kind: ClassVar[str]
+
+    async def open(self) -> None:
+        """Prepare what all samples share; nothing by default."""
+        return
+
+    @abstractmethod
+    async def sample(self) -> Sample:
+        """Take one sample; a failure of the thing probed is a sample that isn't ok."""
+
+    async def close(self) -> None:
+        """Release what `open` took; nothing by default."""
+        return
+
+
+class Sense(StrEnum):
+    """How a witness's samples tell a present fault from an absent one."""
+
+    DELAY = "delay"
+    """`value` is a round trip in seconds; present when it exceeds the median before the fault by
+    half of the requested size or more; measured size: median difference."""
+    THROUGHPUT = "throughput"
+    """`value` is bytes per second; present when below twice the requested one."""
+    REFUSED = "refused"
+    """Present when a connection is refused or reset before an answer."""
+    BLACKHOLE = "blackhole"
+    """Present when a connection's bytes get no answer within the probe's time-out."""
+    RESET = "reset"
+    """Present when the connection is reset."""
+    GONE = "gone"
+    """Present when the incarnation no longer exists."""
+    STOPPED = "stopped"
+    """Present when the incarnation is stopped."""
+    STATUS = "status"
+    """Present when answers are errors; measured size: the share of errors."""
+    OBSERVED = "observed"
+    """Present when the probe says so: `ok` false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """How to see an effect by a path independent of the one that injected it.
+
+    `probes` sample one thing in one or more ways (over a new connection, over one older than the
+    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `ratio`), or None where the
+    sense is a yes or no. `tolerance` is how far the measured size may be off, in the same unit.
+    """
+
+    sense: Sense
+    probes: tuple[ProbeSpec, ...]
+    expected: float | None = None
+    unit: str = ""
+    tolerance: float | None = None

@@ -1,0 +1,1 @@
+"""Values that every room speaks of: units, verdicts, clocks, incarnations."""

@@ -1,0 +1,62 @@
+"""JSON lines in which each line carries the hash of the one before: cut or edited, it shows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sloproof.errors import BrokenRecord
+
+GENESIS = "0" * 64
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+class ChainWriter:
+    """Appends lines to one file; the only writer of it. Each line is flushed to the kernel."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._head = GENESIS
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Write `line` with the hash of the line before under `prev`."""
+        body = json.dumps({**line, "prev": self._head}, separators=(",", ":")).encode()
+        self._file.write(body + b"\n")
+        self._head = _digest(body)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The lines of one chain; `torn` says that a last, incomplete line was left out."""
+
+    lines: tuple[dict[str, Any], ...]
+    torn: bool
+
+
+def read_chain(path: Path) -> Chain:
+    """Every whole line of a chain; raises `BrokenRecord` where a hash doesn't fit."""
+    raw = path.read_bytes()
+    whole, _, rest = raw.rpartition(b"\n")
+    lines: list[dict[str, Any]] = []
+    head = GENESIS
+    for number, body in enumerate(whole.split(b"\n") if whole else [], start=1):
+        try:
+            line = json.loads(body)
+        except ValueError:
+            raise BrokenRecord(f"{path}:{number}: not a JSON line; the record was edited") from None
+        if line.pop("prev", None) != head:
+            raise BrokenRecord(f"{path}:{number}: the chain of hashes is broken here")
+        lines.append(line)
+        head = _digest(body)
+    return Chain(lines=tuple(lines), torn=bool(rest))

@@ -1,0 +1,1 @@
+"""What people write: experiments, targets, objectives; YAML in, frozen models out."""
