@@ -11,8 +11,9 @@ NEW_ENOUGH = import sys; sys.exit(sys.version_info < tuple(map(int, "$(MINIMUM)"
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && { echo $$python; break; }; done)
 
-# Without a home folder that can be written, caches live in the environment.
-ifneq ($(shell mkdir -p "$$HOME/.cache" 2>/dev/null && test -w "$$HOME/.cache" && echo yes),yes)
+# Without a home folder that can be written or made, caches live in the environment.
+ifneq ($(shell place="$$HOME/.cache"; until test -e "$$place"; do place=$$(dirname "$$place"); done; \
+	test -w "$$place" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -38,15 +39,13 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## break the reference system and judge it: one experiment, start to report
 	$(PY) -m sloproof run experiments/slow-speech.yaml
 
-# The total goes before pytest's closing lines in CI, where those are read from the end.
-test: setup ## check style, types and imports, then run the tests
-	@began=$$(date +%s); \
-	$(MAKE) --no-print-directory lint; checked=$$?; \
-	test $$checked -eq 0 || exit $$checked; \
-	echo "checked in $$(($$(date +%s) - began)) s"; \
-	$(PY) -m pytest $(ARGS); tested=$$?; \
-	test -n "$$CI" || echo "make test took $$(($$(date +%s) - began)) s"; \
-	exit $$tested
+# CI reads pytest's closing lines from the end, so there the total stays away.
+test: BEGAN := $(shell date +%s)
+test: lint ## check style, types and imports, then run the tests
+	@echo "ready to test after $$(($$(date +%s) - $(BEGAN))) s"; \
+	$(PY) -m pytest $(ARGS); status=$$?; \
+	test -n "$$CI" || echo "make test took $$(($$(date +%s) - $(BEGAN))) s"; \
+	exit $$status
 
 lint: setup ## check style and types (imports are checked by the tests)
 	$(VENV)/bin/ruff check
