@@ -57,6 +57,8 @@ class Effect(ABC):
     restores what the system has not healed, at the end of the run, not at the fault's end."""
     volatile: ClassVar[bool] = True
     """Gone after a reboot of the host."""
+    foundation: ClassVar[bool] = False
+    """Undone only after everything else: what the other effects act on (a started target)."""
 
     owner: Owner | None = None
 
@@ -80,6 +82,10 @@ class Effect(ABC):
         """How to see it by another path, or None where nothing needs to be seen."""
         return None
 
+    def touches(self) -> str:
+        """What it changes: effects that touch one thing are undone newest first, others at once."""
+        return str(self)
+
     @abstractmethod
     def __str__(self) -> str:
         """What it changes, in a few words, for people: `latency 800ms on dialogue-1-speech`."""
@@ -93,5 +99,5 @@ class Effect(ABC):
         return dataclasses.replace(self, owner=owner)
 
     def to_json(self) -> Json:
-        """Plain data from which `effect_from_json` makes an equal effect."""
+        """Plain data from which `sloproof.effects.effect_from_json` makes an equal effect."""
         return {"kind": self.kind, **dataclasses.asdict(self)}

@@ -1,0 +1,143 @@
+"""A process that the harness starts: target, load, prober. It dies with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from sloproof.contracts.effect import Effect, Json, Undone
+from sloproof.effects.incarnation import Incarnation
+from sloproof.errors import EffectError
+from sloproof.model.units import Duration
+
+OWNER = "SLOPROOF_OWNER"
+"""The environment variable by which a process, and all it starts, is known as ours."""
+PR_SET_PDEATHSIG = 1
+
+_children: list[subprocess.Popen[bytes]] = []  # the kernel keeps the dead until a parent asks
+
+
+def reap() -> None:
+    """Ask after the children of this process, so that dead ones don't stay as zombies."""
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process(Effect):
+    """A started process with all that it starts, found again by its owner's tag.
+
+    `stop` is a command that ends it in good order; what is left after `grace_ns` is killed.
+    """
+
+    kind: ClassVar[str] = "process"
+    foundation: ClassVar[bool] = True
+    deadline: ClassVar[Duration] = Duration(20_000_000_000)
+
+    argv: tuple[str, ...]
+    words: str
+    log: str
+    folder: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop: tuple[str, ...] = ()
+    grace_ns: int = 3_000_000_000
+
+    def capture(self) -> Json:
+        """Nothing is there before."""
+        return {}
+
+    def apply(self, prior: Json) -> None:
+        """Start it in a session of its own, its output in the log file."""
+        if self.present(prior):
+            return
+        environment = {**os.environ, **self.environment, OWNER: str(self.owner)}
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        try:
+            with Path(self.log).open("ab") as log:
+                child = subprocess.Popen(  # noqa: S603 - an argument list, never a shell
+                    self.argv,
+                    cwd=self.folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,  # noqa: PLW1509 - the engine spawns from one thread
+                )
+        except OSError as error:
+            raise EffectError(f"can't start {self.words}: {error}") from error
+        _children.append(child)
+
+    def undo(self, prior: Json) -> Undone:
+        """Stop it in good order, then end whatever still carries the tag."""
+        if not self.present(prior):
+            return Undone.ABSENT
+        if self.stop:
+            self._run_stop()
+        else:
+            self._signal(signal.SIGTERM)
+        if not self._gone_within(self.grace_ns / 1e9):
+            self._signal(signal.SIGKILL)
+            if not self._gone_within(5):
+                raise EffectError(f"{self.words} still lives after SIGKILL")
+        return Undone.REVERTED
+
+    def present(self, prior: Json) -> bool:
+        """Whether a process with the tag lives."""
+        reap()
+        return next(self._lives(), None) is not None
+
+    def _lives(self) -> Iterator[Incarnation]:
+        tag = f"{OWNER}={self.owner}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if tag in environment.split(b"\0"):
+                life = Incarnation.of(int(folder.name))
+                if life is not None:
+                    yield life
+
+    def _signal(self, number: signal.Signals) -> None:
+        for life in self._lives():
+            life.send(number)
+            if number is signal.SIGTERM:
+                life.send(signal.SIGCONT)
+
+    def _run_stop(self) -> None:
+        """Run the stop command; when it fails or hangs, the kill that follows does its work."""
+        try:
+            subprocess.run(  # noqa: S603 - an argument list from the target's own file
+                self.stop, cwd=self.folder, capture_output=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            self._signal(signal.SIGTERM)
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.present({}):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def remedy(self) -> str:
+        """How to find and end what is left."""
+        return f"end the processes whose environment has {OWNER}={self.owner}"
+
+    def __str__(self) -> str:
+        return f"start {self.words}"
