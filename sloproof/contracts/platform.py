@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, ClassVar
 
 from sloproof.contracts.effect import Effect
-from sloproof.contracts.probe import ProbeSpec, Witness
+from sloproof.contracts.probe import Witness
 from sloproof.model.units import Duration, Ratio, Throughput
 
 
@@ -67,19 +68,29 @@ class KillMode(StrEnum):
 
 
 class Platform(ABC):
-    """A place where a target lives. Capabilities are further base classes of the same object."""
+    """A place where a target lives. Capabilities are further base classes of the same object.
+
+    Made from the target's model, the run's id and a folder for logs. The engine asks `found` until
+    the target tells its addresses, hands the completed model to `attach`, then asks `ready`.
+    """
+
+    kind: ClassVar[str]
 
     @abstractmethod
     def start(self) -> Sequence[Effect]:
-        """The effects that start the target; empty where it runs already or isn't ours to start."""
+        """The effects that start the target; empty where it isn't ours to start."""
+
+    @abstractmethod
+    def found(self) -> Mapping[str, Any] | None:
+        """The values behind `$(found.…)`; None while the target doesn't tell them (yet)."""
+
+    @abstractmethod
+    def attach(self, target: Any) -> None:
+        """Take the completed model of the target, all addresses filled in."""
 
     @abstractmethod
     def ready(self) -> str:
-        """Why the target isn't ready, or "" if it is; also learns its addresses once it is."""
-
-    @abstractmethod
-    def services(self) -> Mapping[str, str]:
-        """The names of the services, each with its region ("" where there is none)."""
+        """Why the target isn't ready, or "" if it is."""
 
     @abstractmethod
     def instances(self) -> Sequence[Instance]:
@@ -90,18 +101,14 @@ class Platform(ABC):
         """The links of the target, in a stable order."""
 
     @abstractmethod
-    def neighbour(self, link: Link) -> Witness | None:
-        """How to see that a link is not affected, or None where it can't be seen."""
-
-    @abstractmethod
-    def probes(self) -> Sequence[ProbeSpec]:
-        """The target's own probes, with the addresses of this start filled in."""
+    def neighbours(self, effect: Effect) -> Sequence[Witness]:
+        """How to see that what stands beside the effect is not affected."""
 
     def lacks(self, capability: type) -> str:
         """Why it can't do exactly that and what would help, or "" if it can."""
         if isinstance(self, capability):
             return ""
-        return f"platform {type(self).__name__.lower()} has no {capability.__name__}"
+        return f"the platform {self.kind} has no {capability.__name__}"
 
 
 class Kills(ABC):

@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Where a target lives, one file a platform: turns intents into effects."""

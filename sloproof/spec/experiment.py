@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sloproof.contracts import Check, Duration, Fault, Rate, Ratio
+from sloproof.model.target import Name
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
 Scalar = str | int | float | bool
 
 
