@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sloproof.contracts.effect import Effect
 from sloproof.contracts.probe import Witness
@@ -75,6 +75,11 @@ class Platform(ABC):
     """
 
     kind: ClassVar[str]
+
+    if TYPE_CHECKING:
+        # A fault calls the intents of the capabilities that it `needs`; the engine has seen to it
+        # that they are there before `plan` is called.
+        def __getattr__(self, intent: str) -> Callable[..., Effect]: ...
 
     @abstractmethod
     def start(self) -> Sequence[Effect]:

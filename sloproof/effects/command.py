@@ -67,7 +67,7 @@ class Command(Effect):
 
     def _run(self, argv: Sequence[str]) -> int:
         try:
-            return subprocess.run(  # noqa: S603 - an argument list from the experiment
+            return subprocess.run(
                 argv,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ class Reply:
     @property
     def good(self) -> bool:
         """Whether the status is one of success."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - the class of success in RFC 9110
+        return 200 <= self.status < 300
 
 
 def ask(method: str, url: str, body: object = None, *, timeout: float = 2.0) -> Reply:
@@ -46,7 +46,7 @@ def ask(method: str, url: str, body: object = None, *, timeout: float = 2.0) -> 
     except ConnectionRefusedError as error:
         raise Refused(f"{method} {url}: nobody listens there") from error
     except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(f"{method} {url}: {error or type(error).__name__}") from error
+        raise Unreachable(f"{method} {url}: {type(error).__name__} {error}") from error
     finally:
         connection.close()
 

@@ -70,7 +70,7 @@ class Kill(Effect):
                 f"{self.instance} is dead, nobody healed it, and its service has no `restore:`"
             )
         try:
-            done = subprocess.run(  # noqa: S603 - an argument list from the target's own file
+            done = subprocess.run(
                 self.restore, capture_output=True, timeout=self.restore_timeout, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:

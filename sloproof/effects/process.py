@@ -67,7 +67,7 @@ class Process(Effect):
 
         try:
             with Path(self.log).open("ab") as log:
-                child = subprocess.Popen(  # noqa: S603 - an argument list, never a shell
+                child = subprocess.Popen(
                     self.argv,
                     cwd=self.folder,
                     env=environment,
@@ -121,9 +121,7 @@ class Process(Effect):
     def _run_stop(self) -> None:
         """Run the stop command; when it fails or hangs, the kill that follows does its work."""
         try:
-            subprocess.run(  # noqa: S603 - an argument list from the target's own file
-                self.stop, cwd=self.folder, capture_output=True, timeout=10, check=False
-            )
+            subprocess.run(self.stop, cwd=self.folder, capture_output=True, timeout=10, check=False)
         except (OSError, subprocess.TimeoutExpired):
             self._signal(signal.SIGTERM)
 

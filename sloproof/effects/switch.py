@@ -81,9 +81,7 @@ class Switch(Effect):
 
     def _run(self, argv: tuple[str, ...]) -> object:
         try:
-            done = subprocess.run(  # noqa: S603 - an argument list from the target's own file
-                argv, capture_output=True, timeout=self.timeout, check=False
-            )
+            done = subprocess.run(argv, capture_output=True, timeout=self.timeout, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EffectError(f"{' '.join(argv)}: {error}") from error
         if done.returncode:

@@ -49,7 +49,9 @@ class Server:
         if reply.good:
             return reply
         kind = {ABSENT: NoSuchProxy, EXISTS: ToxicExists}.get(reply.status, ToxiproxyError)
-        raise kind(f"Toxiproxy at {self.url} answered {reply.status} to {method} {path}: {reply.body}")
+        raise kind(
+            f"Toxiproxy at {self.url} answered {reply.status} to {method} {path}: {reply.body}"
+        )
 
     def state(self, proxy: str) -> dict[str, Any]:
         """The proxy's own state: listen, upstream, enabled, toxics."""
@@ -71,7 +73,9 @@ class Server:
 
     def update_toxic(self, proxy: str, name: str, attributes: Mapping[str, Any]) -> None:
         """Change the attributes of a toxic that is there."""
-        self.ask("POST", f"{_path(proxy)}/toxics/{quote(name, safe='')}", {"attributes": attributes})
+        self.ask(
+            "POST", f"{_path(proxy)}/toxics/{quote(name, safe='')}", {"attributes": attributes}
+        )
 
     def remove_toxic(self, proxy: str, name: str) -> bool:
         """Remove a toxic by its name; False where there was none."""
@@ -107,11 +111,11 @@ class _Transport:
     """Stands in for the library's `APIConsumer`: the same calls, to the server of this thread."""
 
     @staticmethod
-    def get(url: str, params: object = None) -> _Response:
+    def get(url: str) -> _Response:
         return _Response(_current.server.ask("GET", url))
 
     @staticmethod
-    def post(url: str, data: object = None, json: object = None) -> _Response:
+    def post(url: str, json: object = None) -> _Response:
         return _Response(_current.server.ask("POST", url, json))
 
     @staticmethod

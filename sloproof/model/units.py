@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -46,8 +46,8 @@ class _Quantity:
     ) -> CoreSchema:
         from pydantic_core import core_schema
 
-        def accept(value: object) -> Self:
-            return value if isinstance(value, cls) else cls.parse(value)  # type: ignore[arg-type]
+        def accept(value: object) -> _Quantity:
+            return value if isinstance(value, cls) else cls.parse(cast("str", value))
 
         return core_schema.no_info_plain_validator_function(
             accept, serialization=core_schema.to_string_ser_schema()
@@ -174,7 +174,7 @@ class Size(_Quantity):
 
     noun: ClassVar[str] = "size"
     example: ClassVar[str] = "64MiB"
-    _units: ClassVar[dict[str, int]] = {
+    units: ClassVar[dict[str, int]] = {
         "GiB": 1 << 30,
         "GB": 10**9,
         "MiB": 1 << 20,
@@ -191,10 +191,10 @@ class Size(_Quantity):
     def parse(cls, text: str) -> Size:
         """The size written as `text`."""
         number, unit = cls._match(cls._pattern, text)
-        return cls(int(number * cls._units[unit]))
+        return cls(int(number * cls.units[unit]))
 
     def __str__(self) -> str:
-        for unit, size in self._units.items():
+        for unit, size in self.units.items():
             if self.bytes >= size and self.bytes % size == 0:
                 return f"{self.bytes // size}{unit}"
         return f"{self.bytes}B"
@@ -208,16 +208,15 @@ class Throughput(_Quantity):
 
     noun: ClassVar[str] = "throughput"
     example: ClassVar[str] = "64KiB/s"
+    _pattern: ClassVar[re.Pattern[str]] = re.compile(
+        _NUMBER + r"\s*(?P<unit>B|kB|KiB|MB|MiB|GB|GiB)\s*/\s*s"
+    )
 
     @classmethod
     def parse(cls, text: str) -> Throughput:
         """The throughput written as `text`."""
-        if not isinstance(text, str) or not text.strip().endswith("/s"):
-            raise cls._refuse(text)
-        try:
-            return cls(Size.parse(text.strip().removesuffix("/s")).bytes)
-        except ValueError:
-            raise cls._refuse(text) from None
+        number, unit = cls._match(cls._pattern, text)
+        return cls(int(number * Size.units[unit]))
 
     def __str__(self) -> str:
         return f"{Size(self.bytes_per_second)}/s"

@@ -62,7 +62,7 @@ class RecordWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        metadata = {
+        metadata: dict[bytes | str, bytes | str] = {
             "kinds": json.dumps([asdict(kind) for kind in kinds]),
             "errors": json.dumps(list(errors)),
         }
@@ -71,7 +71,8 @@ class RecordWriter:
         rows = 0
         with pq.ParquetWriter(self.folder / "requests.parquet", schema) as writer:
             for batch in batches:
-                table = pa.table({name: batch[name] for name in REQUEST_COLUMNS}, schema=schema)
+                arrays = [pa.array(batch[name]) for name in REQUEST_COLUMNS]
+                table = pa.Table.from_arrays(arrays, schema=schema)
                 writer.write_table(table)
                 rows += table.num_rows
         return rows
@@ -96,9 +97,7 @@ class RecordWriter:
         """Hash every file and write `seal.json`; nothing may be written afterwards."""
         self.close()
         files = {
-            name: digest(self.folder / name)
-            for name in SEALED
-            if (self.folder / name).is_file()
+            name: digest(self.folder / name) for name in SEALED if (self.folder / name).is_file()
         }
         partial = self.folder / "seal.json.partial"
         with partial.open("w", encoding="utf-8") as file:

@@ -51,7 +51,7 @@ class Described(Platform, Switches, RunsCommands):
             return {}
         try:
             if discover.command:
-                text = subprocess.run(  # noqa: S603 - an argument list from the target's own file
+                text = subprocess.run(
                     discover.command,
                     capture_output=True,
                     timeout=5,

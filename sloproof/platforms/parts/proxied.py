@@ -127,7 +127,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
                 found.append(Witness(sense=Sense.DELAY, probes=(probe,), expected=0.0, unit="s"))
         return found
 
-    def _toxic(  # noqa: PLR0913 - one call site a kind, all named
+    def _toxic(
         self,
         link: Link,
         kind: str,
@@ -148,7 +148,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
             seen_by=seen,
         )
 
-    def _seen(  # noqa: PLR0913 - keyword-only, with the defaults most senses share
+    def _seen(
         self,
         link: Link,
         sense: Sense,

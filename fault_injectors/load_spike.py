@@ -1,0 +1,17 @@
+"""More arrivals than planned."""
+
+from collections.abc import Iterable
+
+from sloproof.contracts import Fault, LoadChange, Platform, Step, Where
+
+
+class LoadSpike(Fault):
+    """Arrivals are multiplied by `factor` while it lasts."""
+
+    points_at = "load"
+
+    factor: float = 3.0
+
+    def plan(self, where: Where, on: Platform) -> Iterable[Step]:
+        """One change of the load."""
+        return [LoadChange(factor=self.factor)]
