@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -39,15 +42,58 @@ class Sample:
     value: float | None = None
     detail: str = ""
 
+    @classmethod
+    def failed(cls, error: Exception) -> Sample:
+        """The sample of a connection that ended in `error`, with the word that all probes use.
+
+        `timeout`, `refused`, `reset`, `closed` (ended without a reset), `unreachable` (no route),
+        `unresolved` (no such name), or `error` for what is none of these.
+        """
+        return cls(ok=False, detail=_word(error))
+
+
+_WORDS = {
+    errno.ETIMEDOUT: "timeout",
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EPIPE: "closed",
+    errno.ECONNABORTED: "closed",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.ENETDOWN: "unreachable",
+}
+
+
+def _word(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return "unresolved"
+    if isinstance(error, EOFError):
+        return "closed"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    number = getattr(error, "errno", None)
+    if number is None and (numbers := re.findall(r"\[Errno (\d+)\]", str(error))):
+        # asyncio joins the errors of a name's several addresses into the text of one.
+        number = int(numbers[-1])
+    if number is None and isinstance(error, ConnectionError):
+        return "closed"
+    return _WORDS.get(number or 0, "error")
+
 
 class Probe(ABC):
     """One kind of probe; a frozen dataclass whose fields are its parameters.
 
-    The prober makes one object per spec, awaits `open` once, `sample` at each interval (never two
-    at a time on one object), and `close` at the end.
+    The prober makes one object per spec, awaits `open` once, `sample` at each interval, and `close`
+    at the end. Where `overlaps` is true, `sample` is awaited anew at each interval even while
+    earlier ones wait for their answers. Elsewhere never two at a time on one object: an interval
+    that finds the one before still running is a sample that isn't ok, with the detail `busy`.
+
+    What `open` or `__post_init__` raises makes the spec a broken one. A sample that outlives its
+    time-out is cancelled.
     """
 
     kind: ClassVar[str]
+    overlaps: ClassVar[bool] = False
 
     async def open(self) -> None:
         """Prepare what all samples share; nothing by default."""

@@ -1,0 +1,73 @@
+"""`command`: does a program end with status 0.
+
+`value` is how long it ran, in seconds. Details: `exit N` (negative: ended by signal −N), `missing`
+where the program can't be started any more, `timeout`. The program runs without a shell, with its
+input and outputs closed, in a session of its own; what it has started is killed with it when the
+time-out passes, and it dies with the prober. Samples never overlap: a tick that finds the one
+before still running is `busy`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from subprocess import DEVNULL
+from time import monotonic_ns
+from typing import ClassVar
+
+from sloproof.contracts import Probe, Sample
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Probe):
+    """Runs `argv`; `env` is added to the prober's own environment."""
+
+    kind: ClassVar[str] = "command"
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    async def open(self) -> None:
+        """Find the program."""
+        if not self.argv or shutil.which(self.argv[0]) is None:
+            raise ValueError(f"argv: no such program: {' '.join(self.argv) or 'nothing given'}")
+
+    async def sample(self) -> Sample:
+        """Run it once."""
+        began = monotonic_ns()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.argv,
+                env={**os.environ, **self.env},
+                stdin=DEVNULL,
+                stdout=DEVNULL,
+                stderr=DEVNULL,
+                start_new_session=True,
+                preexec_fn=_dying_with_parent(),
+            )
+        except (FileNotFoundError, PermissionError):
+            return Sample(ok=False, detail="missing")
+        try:
+            status = await process.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        took = (monotonic_ns() - began) / 1e9
+        return Sample(ok=status == 0, value=took, detail=f"exit {status}" if status else "")
+
+
+def _dying_with_parent() -> Callable[[], None]:
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return ask
