@@ -5,7 +5,7 @@ the world; a **platform** turns a fault's intent into effects; a **probe** takes
 **check** judges a record. Each kind is one class in one file.
 """
 
-from sloproof.contracts.check import Check, Evidence, Source, Window
+from sloproof.contracts.check import Check, Evidence, RecoveryName, SloName, Source, Window
 from sloproof.contracts.effect import Effect, Json, Owner, Undone
 from sloproof.contracts.fault import Fault, LoadChange, Repeat, Step, Where
 from sloproof.contracts.platform import (
@@ -54,12 +54,14 @@ __all__ = [
     "ProbeSpec",
     "Rate",
     "Ratio",
+    "RecoveryName",
     "Repeat",
     "ResetsLinks",
     "RunsCommands",
     "Sample",
     "Sense",
     "Size",
+    "SloName",
     "Source",
     "Step",
     "Switches",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, dataclass_transform
 
 from sloproof.model.verdict import Finding
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from sloproof.record.reader import Record
+
+SloName: TypeAlias = Annotated[str, "slo"]
+"""The type of a check's field that names an SLO; it is looked up when the file is read."""
+RecoveryName: TypeAlias = Annotated[str, "recovery"]
+"""The type of a check's field that names a recovery objective."""
 
 
 class Source(StrEnum):
