@@ -1,0 +1,1 @@
+"""The built-in checks: claims about a record, one kind a file."""

@@ -1,0 +1,33 @@
+"""The evidence as the built-in checks get it: with what was read once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sloproof.contracts import Evidence
+from sloproof.judge.requests import Requests, read_requests
+from sloproof.spec.objectives import RecoveryObjective, Slo
+
+
+@dataclass(frozen=True, slots=True)
+class Study(Evidence):
+    """Evidence with the requests at hand."""
+
+    requests: Requests
+
+
+def requests_of(evidence: Evidence) -> Requests:
+    """The requests at hand, or read from the record where a check is judged on its own."""
+    return evidence.requests if isinstance(evidence, Study) else read_requests(evidence.record)
+
+
+def slo_named(evidence: Evidence, name: str) -> Slo | None:
+    """The SLO of that name, if there is one."""
+    found = evidence.objectives.get(name)
+    return found if isinstance(found, Slo) else None
+
+
+def recovery_objective_named(evidence: Evidence, name: str) -> RecoveryObjective | None:
+    """The recovery objective of that name, if there is one."""
+    found = evidence.objectives.get(name)
+    return found if isinstance(found, RecoveryObjective) else None
