@@ -40,7 +40,8 @@ class Conversation(FastHttpUser):
 
     @task(2)
     def feedback(self) -> None:
-        self.say("feedback", {"rating": random.randint(1, 5)})
+        answers = {about: random.random() < 0.9 for about in ("completed", "accurate", "solved")}
+        self.say("feedback", {"satisfaction": random.randint(3, 5), **answers})
 
     @task(1)
     def new_session(self) -> None:

@@ -1,14 +1,15 @@
-"""The load process of one host without workers. Run as `python -m sloproof.run.load FOLDER`."""
+"""The load process, alone or leading workers. Run as `python -m sloproof.run.load FOLDER`."""
 
 from __future__ import annotations
 
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 
+from sloproof.run.load.master import Master, WorkerLost
 from sloproof.run.load.rows import FolderSink
 from sloproof.run.load.spec import LoadSpec
 from sloproof.run.load.station import Station
@@ -23,26 +24,42 @@ def run(folder: Path) -> int:
     """Do what the spec and the commands in `folder` say; gives the exit status."""
     status = Outbox(folder / "status.jsonl")
     spec = LoadSpec.read(folder)
-    station = Station(spec, FolderSink(folder, 0))
+    maker = Master(spec, folder) if spec.distributed else Station(spec, FolderSink(folder, 0))
     try:
-        station.prepare()
-    except BadProfile as error:
+        maker.prepare()
+        for notice in maker.notices:
+            status.send({"is": "notice", "text": notice})
+        status.send({"is": "ready"})
+        done = Commands(Inbox(folder / "control.jsonl"), maker, status).obey()
+    except (BadProfile, WorkerLost) as error:
         status.send({"is": "failed", "error": str(error)})
         return 1
-    for notice in station.notices:
-        status.send({"is": "notice", "text": notice})
-    status.send({"is": "ready"})
-    done = Commands(Inbox(folder / "control.jsonl"), station, status).obey()
+    except Exception as error:  # the engine must hear of it, whatever it is
+        status.send({"is": "failed", "error": f"{type(error).__name__}: {error}"})
+        raise
     status.send({"is": "done", **done})
     return 0
+
+
+class Maker(Protocol):
+    """What makes the arrivals: this process, or the workers it leads."""
+
+    def run(self, begin: int) -> dict[str, Any]:
+        """Make them from `begin` to the stop; gives their counts."""
+
+    def stop(self, at: int) -> None:
+        """End them at `at`."""
+
+    def progress(self) -> dict[str, Any]:
+        """Their counts so far."""
 
 
 class Commands:
     """Follows the engine's commands until the load is over."""
 
-    def __init__(self, inbox: Inbox, station: Station, status: Outbox) -> None:
+    def __init__(self, inbox: Inbox, maker: Maker, status: Outbox) -> None:
         self._inbox = inbox
-        self._station = station
+        self._maker = maker
         self._status = status
         self._running: gevent.Greenlet | None = None
         self._told = 0.0
@@ -60,15 +77,15 @@ class Commands:
 
     def _follow(self, command: dict[str, Any]) -> None:
         if command["do"] == "begin" and self._running is None:
-            self._running = gevent.spawn(self._station.run, command["at"])
+            self._running = gevent.spawn(self._maker.run, command["at"])
             self._status.send({"is": "running", "at": command["at"]})
         elif command["do"] == "stop":
-            self._station.stop(command["at"])
+            self._maker.stop(command["at"])
             if self._running is None:
-                self._running = gevent.spawn(self._station.run, time.monotonic_ns())
+                self._running = gevent.spawn(self._maker.run, time.monotonic_ns())
 
     def _report(self) -> None:
         now = time.monotonic()
         if self._running is not None and now - self._told >= PROGRESS_EVERY:
             self._told = now
-            self._status.send({"is": "progress", **self._station.progress()})
+            self._status.send({"is": "progress", **self._maker.progress()})

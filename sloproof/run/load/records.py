@@ -14,19 +14,12 @@ from numpy.typing import NDArray
 
 from sloproof.record.schema import NEVER, RequestKind, RequestOutcome
 from sloproof.record.writer import REQUEST_COLUMNS
+from sloproof.run.load.clocks import ClockOffset
 from sloproof.run.load.rows import FIELDS
 
 DTYPE = np.dtype(list(FIELDS.items()))
 BATCH = 1 << 18
 Batch = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class ClockOffset:
-    """What to subtract from a worker's times to have the engine's, give or take `error_ns`."""
-
-    offset_ns: int = 0
-    error_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +100,7 @@ class Requests:
 def read_requests(folder: Path, origin_ns: int) -> Requests:
     """The requests in a load folder, in nanoseconds from `origin_ns`; torn last rows are left out.
 
-    The folder may still be written to: what is there when a batch is read counts.
+    For a folder that is no longer written to; `LiveTail` follows one that is.
     """
     return Requests(folder, origin_ns)
 

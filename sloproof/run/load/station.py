@@ -31,10 +31,17 @@ FLUSH_EVERY = 0.2
 class Station:
     """A process that makes requests: `prepare`, then `run` from a moment on, and `stop`."""
 
-    def __init__(self, spec: LoadSpec, sink: Sink, worker: int = 0, workers: int = 1) -> None:
+    def __init__(
+        self,
+        spec: LoadSpec,
+        sink: Sink,
+        share: tuple[int, int] = (0, 1),
+        environment: Environment | None = None,
+    ) -> None:
+        """`share`: this process's number among how many; every so many-th arrival is its own."""
         self._spec = spec
-        self._share = (worker, workers)
-        self.environment = new_environment(spec)
+        self._share = share
+        self.environment = environment or new_environment(spec)
         self._rows = RowWriter(sink)
         self._recorder = Recorder(self._rows)
         self.generator: Generator | None = None
