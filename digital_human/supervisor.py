@@ -1,0 +1,197 @@
+"""Starts the whole system, keeps its processes, and takes every one of them along when it ends.
+
+It records what becomes of its children and restarts a copy when asked to. It heals nothing by
+itself: that is the stability controller's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from digital_human.child import Child, ChildError
+from digital_human.control import ControlServer
+from digital_human.copy_config import CopyConfig
+from digital_human.files import Files
+from digital_human.infrastructure import Gateway, Toxiproxy
+from digital_human.journal import Journal
+from digital_human.ports import Ports, bind
+from digital_human.processes import TAG
+from digital_human.readiness import StartFailed, healthy, until
+from digital_human.settings import Settings
+from digital_human.topology import Copy, Topology, plan, url
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 1.0
+CONTROLLER = "controller"
+PACKAGE = Path(__file__).parent
+
+
+class Supervisor:
+    """One running system. Belongs to the main thread's event loop."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._ports = Ports()
+        self._topology: Topology = plan(self._ports.reserve)
+        self._files = Files(folder, self._topology.callers())
+        self._files.clear()
+        self._events = Journal(self._files.supervisor_events)
+        self._controller_port = self._ports.reserve()
+        self._children: dict[str, Child] = {}
+        self._restarts: dict[str, asyncio.Lock] = {}
+        self._stopping = False
+        self._control = ControlServer(folder, self._answer)
+        self._toxiproxy = Toxiproxy(self._child("toxiproxy"), self._ports.reserve)
+        self._gateway = Gateway(self._child("gateway"), self._ports.reserve)
+
+    async def start(self) -> None:
+        """Start everything and return when all of it answers. Raises `StartFailed`."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._control.start()
+                self._topology = await self._toxiproxy.start(self._topology)
+                for copy in self._topology.copies:
+                    self._start_copy(copy)
+                self._start_controller()
+                await asyncio.gather(
+                    self._gateway.start(self._topology, self._files.gateway_log, self._settings),
+                    *(self._ready(copy.name, copy.port) for copy in self._topology.copies),
+                    self._ready(CONTROLLER, self._controller_port),
+                )
+        except TimeoutError:
+            raise StartFailed(f"not ready within {START_TIMEOUT_S:g} s") from None
+        except (ChildError, OSError) as error:
+            raise StartFailed(str(error)) from error
+
+    async def stop(self) -> None:
+        """End every process: the healer first, the rest together, by force where needed."""
+        self._stopping = True
+        self._control.stop()
+        if CONTROLLER in self._children:
+            await self._children[CONTROLLER].kill()
+        for child in self._children.values():
+            child.signal(signal.SIGTERM)
+            # A stopped process would not notice before it is continued.
+            child.signal(signal.SIGCONT)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for child in self._children.values():
+            if not await child.wait(max(0.0, deadline - time.monotonic())):
+                await child.kill()
+        self._events.close()
+        self._ports.release()
+
+    def state(self) -> dict[str, Any]:
+        """What the state file says, apart from who supervises."""
+        return {
+            "folder": str(self._folder),
+            "profile": self._settings.profile,
+            "settings": self._settings.to_json(),
+            "gateway": self._gateway.to_json(),
+            "toxiproxy": self._toxiproxy.to_json(),
+            "controller": {"url": url(self._controller_port), "port": self._controller_port},
+            "services": {copy.key: copy.to_json() for copy in self._topology.copies},
+            "links": {link.key: link.to_json() for link in self._topology.links},
+            "files": self._files.to_json(),
+        }
+
+    async def restart(self, name: str) -> Child:
+        """Kill the copy if it still runs and start it again. Raises `ChildError` or `KeyError`."""
+        copy = self._topology.copy(name)
+        async with self._restarts.setdefault(name, asyncio.Lock()):
+            if self._stopping:
+                raise ChildError("the system is being stopped")
+            child = self._children[name]
+            await child.kill()
+            self._start_copy(copy)
+        return child
+
+    async def _answer(self, command: dict[str, Any]) -> dict[str, Any]:
+        match command:
+            case {"command": "list"}:
+                return {
+                    "processes": {child.name: _told(child) for child in self._children.values()}
+                }
+            case {"command": "restart", "instance": str(name)}:
+                try:
+                    return {"restarted": name, **_told(await self.restart(name))}
+                except KeyError:
+                    return {"error": f"no copy is named {name!r}"}
+                except (ChildError, OSError) as error:
+                    return {"error": str(error)}
+        return {"error": f"not a command: {command}"}
+
+    def _start_copy(self, copy: Copy) -> None:
+        links = self._topology.from_copy(copy.name)
+        config = CopyConfig(
+            copy.name,
+            {link.target: url(link.listen) for link in links},
+            self._files.of_copy(copy.name),
+            self._settings,
+        )
+        path = self._folder / f"{copy.name}.json"
+        config.write(path)
+        self._start_python(copy.name, copy.port, [f"digital_human.{copy.service}", str(path)])
+
+    def _start_controller(self) -> None:
+        # Directly, not over the links: what is merely slow on its way must not be restarted.
+        copies = {copy.name: url(copy.port) for copy in self._topology.copies}
+        files = {"events": str(self._files.controller_events), "folder": str(self._folder)}
+        path = self._folder / f"{CONTROLLER}.json"
+        CopyConfig(CONTROLLER, copies, files, self._settings).write(path)
+        self._start_python(
+            CONTROLLER, self._controller_port, ["digital_human.controller", str(path)]
+        )
+
+    def _start_python(self, name: str, port: int, module: Sequence[str]) -> None:
+        child = self._children.get(name) or self._child(name)
+        with bind(port) as listener:
+            command = [sys.executable, "-m", *module, str(listener.fileno())]
+            child.start(command, fds=[listener.fileno()])
+
+    def _child(self, name: str) -> Child:
+        path = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
+        env = {
+            **os.environ,
+            TAG: str(self._folder),
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            "PYTHONUNBUFFERED": "1",
+            # Toxiproxy's name for it; by default it writes two lines for each connection.
+            "LOG_LEVEL": "info",
+        }
+        log = self._folder / f"{name}.log"
+        self._children[name] = Child(name, env=env, log=log, record=self._record)
+        return self._children[name]
+
+    async def _ready(self, name: str, port: int) -> None:
+        await until(lambda: healthy(port), self._children[name])
+
+    def _record(self, kind: str, child: Child) -> None:
+        self._events.write(
+            {
+                "kind": kind,
+                "instance": child.name,
+                "pid": child.incarnation.pid if child.incarnation else None,
+                "time_ns": time.monotonic_ns(),
+                "wall_ns": time.time_ns(),
+                "detail": child.ending(),
+            }
+        )
+
+
+def _told(child: Child) -> dict[str, Any]:
+    who = child.incarnation
+    return {
+        "pid": who.pid if who else None,
+        "start_time": who.start_time if who else None,
+        "running": child.running,
+        "ending": child.ending() if not child.running else None,
+        "age_s": round((time.monotonic_ns() - child.started_ns) / 1e9, 3),
+    }
