@@ -1,0 +1,119 @@
+"""The report as one HTML file that needs nothing else: no network, no script, no terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sloproof.errors import InvalidInput, Problem
+from sloproof.model.verdict import Verdict
+from sloproof.record.reader import Record
+from sloproof.report import sections, series, story, trust, words
+from sloproof.report.figures import figures
+from sloproof.report.timeline import Timeline, timeline
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_ROWS = 40
+"""How many rows a table shows of what may repeat a thousand times; the rest is counted."""
+
+PACKAGE = Path(__file__).parents[1]
+BUILT_IN = (PACKAGE / "_builtin" / "templates", PACKAGE.parent / "reports" / "templates")
+"""Where the templates are: in an installed package, and in a checkout."""
+
+
+def write_report(
+    record: Record, verdict: Verdict, path: Path, *, templates: Path | None = None
+) -> None:
+    """Write the report on `record`, judged as `verdict`, to `path`.
+
+    A file in `templates` stands in for the built-in template of the same name; raises
+    `InvalidInput` with file and line where such a file is wrong.
+    """
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    environment = _environment(templates)
+    try:
+        html = environment.get_template("page.html").render(context(record, verdict))
+    except TemplateSyntaxError as error:
+        where = error.filename or error.name or "template"
+        raise InvalidInput([Problem(where, error.lineno, "", str(error.message))]) from None
+    except TemplateError as error:
+        raise InvalidInput([Problem(str(templates or "templates"), 0, "", str(error))]) from error
+    path.write_text(html, encoding="utf-8")
+
+
+def context(record: Record, verdict: Verdict) -> dict[str, Any]:
+    """What the templates are given, by name; documented in `reports/templates/README.md`."""
+    shown = figures(verdict)
+    on = series.axis(record)
+    windows = [(window.begin_s, window.end_s) for window in shown.windows]
+    traffic = series.traffic(record, on, windows)
+    declared = story.declared(record)
+    drawn = timeline(record, verdict, shown, on, traffic)
+    stretches = traffic.windows if traffic else ()
+    return {
+        "verdict": verdict,
+        "figures": shown,
+        "hypothesis": declared.hypothesis,
+        "done": story.done(record, shown, on, traffic),
+        "problems": trust.problems(record, verdict),
+        "checks": trust.checks(record, shown),
+        "tiles": sections.tiles(verdict, shown, traffic),
+        "claims": [sections.claim_row(claim) for claim in verdict.claims],
+        "timeline": drawn,
+        "drawings": drawings(drawn),
+        "windows": list(zip(shown.windows, stretches, strict=False))[:MOST_ROWS],
+        "failures": sections.failures(traffic),
+        "recoveries": [sections.waterfall(each) for each in shown.recoveries[:MOST_ROWS]],
+        "faults": [sections.fault_row(each) for each in shown.faults[:MOST_ROWS]],
+        "more_faults": max(len(shown.faults) - MOST_ROWS, 0),
+        "alerts": shown.alerts[:MOST_ROWS],
+        "environment": list(record.environment.items())[:MOST_ROWS],
+        "provenance": sections.provenance(record, declared.target),
+    }
+
+
+def drawings(shown: Timeline) -> dict[str, str]:
+    """The timeline as SVG, once for wide pages and once for phones."""
+    from markupsafe import Markup
+
+    from sloproof.report import charts
+
+    label = _label(shown)
+    forms = {"wide": charts.WIDE, "narrow": charts.NARROW}
+    # Built shape by shape from a list of what is allowed, every text escaped: see `svg.py`.
+    return {name: Markup(charts.draw(shown, form, label)) for name, form in forms.items()}  # noqa: S704
+
+
+def _label(shown: Timeline) -> str:
+    span = f"Timeline from {words.seconds(shown.axis.begin_s)} to {words.seconds(shown.axis.end_s)}"
+    names = ", ".join(dict.fromkeys(words.clean(fault.state) for fault in shown.faults))
+    faults = f" Faults: {names}." if names else " No faults."
+    return f"{span} after warm-up.{faults} The table below it says the same in figures."
+
+
+def _environment(templates: Path | None) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folders = [folder for folder in (templates, *BUILT_IN) if folder is not None]
+    environment = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else words.clean(value),
+    )
+    environment.filters.update(
+        about=words.about,
+        seconds=words.seconds,
+        ratio=words.ratio,
+        plain=words.plain,
+        interval=words.interval,
+        spoken=words.spoken,
+        figure=words.figure,
+    )
+    return environment

@@ -1,0 +1,249 @@
+"""The page's sections as values: what each template is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sloproof import __version__
+from sloproof.model.verdict import Claim, Number, Outcome, Verdict
+from sloproof.record.reader import Record, digest
+from sloproof.record.schema import RequestOutcome
+from sloproof.report import words
+from sloproof.report.figures import FaultFigures, Figures, RecoveryFigures
+from sloproof.report.series import Traffic
+
+MOST_NUMBERS = 8
+FAILURES = {
+    RequestOutcome.ERROR: "error",
+    RequestOutcome.TIMEOUT: "time-out",
+    RequestOutcome.NO_SLOT: "every slot was waiting",
+    RequestOutcome.UNFINISHED: "still in flight at the end",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure at a glance; `state` is empty, `good` or `bad`."""
+
+    label: str
+    value: str
+    note: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """One line of `verify` as a row."""
+
+    id: str
+    about: str
+    outcome: Outcome
+    required: str
+    measured: str
+    bounds: str
+    reason: str
+    numbers: tuple[str, ...]
+    notes: tuple[str, ...]
+    unattributed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One phase of a recovery: its place in per cent of the whole, and its times in words."""
+
+    name: str
+    left: float
+    width: float
+    when: str
+    took: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """One recovery: its time, and its phases one below the other."""
+
+    name: str
+    rto: str
+    censored: bool
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One occurrence of a fault in words. `fidelity` is `ok`, `off` or empty where unknown."""
+
+    fault: FaultFigures
+    kind: str
+    where: str
+    requested: str
+    measured: str
+    tolerance: str
+    fidelity: str
+    window: str
+    exposure: str
+    neighbours: str
+    healed_by: str
+
+
+def tiles(verdict: Verdict, shown: Figures, traffic: Traffic | None) -> list[Tile]:
+    """What a hurried reader should know beside the sentence."""
+    passed = sum(claim.finding.outcome is Outcome.PASS for claim in verdict.claims)
+    failed = sum(claim.finding.outcome is Outcome.FAIL for claim in verdict.claims)
+    total = len(verdict.claims)
+    note = ", ".join(
+        f"{count} {word}"
+        for count, word in ((failed, "failed"), (total - passed - failed, "inconclusive"))
+        if count
+    )
+    found = [Tile("Claims passed", f"{passed} of {total}", note, "bad" if failed else "")]
+    if traffic is not None:
+        bad = sum(count for _, _, count in traffic.failures)
+        bins = traffic.bins
+        first = round(max(-bins.begin_s / bins.width_s, 0))
+        offered = max(int(bins.offered[first:].sum()), bad, 1)
+        found.append(Tile("Requests failed", words.ratio(bad / offered), f"{bad:,} of {offered:,}"))
+    recoveries = [each for each in shown.recoveries if each.rto_s and each.rto_s[0] is not None]
+    if recoveries:
+        found.append(_longest(recoveries))
+    if shown.faults:
+        seen = sum(fault.witnessed is True for fault in shown.faults)
+        text = f"{seen} of {len(shown.faults)}"
+        found.append(Tile("Faults witnessed", text, "", "" if seen == len(shown.faults) else "bad"))
+    return found
+
+
+def _longest(recoveries: list[RecoveryFigures]) -> Tile:
+    def key(recovery: RecoveryFigures) -> tuple[bool, float]:
+        low, high = recovery.rto_s or (0, 0)
+        return recovery.censored or high is None, low or 0
+
+    longest = max(recoveries, key=key)
+    low, high = longest.rto_s or (None, None)
+    name = words.clean(longest.name)
+    if longest.censored or high is None:
+        return Tile("Time to recovery, over", words.figure(low, "s", 1), name)
+    return Tile("Time to recovery, at most", words.figure(high, "s", 1), name)
+
+
+def claim_row(claim: Claim) -> ClaimRow:
+    """A claim in words; two figures that differ never look the same."""
+    asked, seen, rest = words.required_and_measured(claim)
+    extra = words.apart(asked, seen) if asked and seen else 0
+    kind, _, label = claim.id.partition(":")
+    return ClaimRow(
+        id=words.clean(label or kind),
+        about=f"{words.spoken(claim.check)}, {words.spoken(claim.window)}",
+        outcome=claim.finding.outcome,
+        required=words.number(asked, extra) if asked else words.NOTHING,
+        measured=words.number(seen, extra) if seen else words.NOTHING,
+        bounds=words.bounds(seen) if seen else "",
+        reason=claim.finding.reason,
+        numbers=tuple(_figure(each) for each in rest[:MOST_NUMBERS]),
+        notes=claim.finding.notes,
+        unattributed=claim.unattributed,
+    )
+
+
+def _figure(number: Number) -> str:
+    text = f"{words.spoken(number.name)} {words.number(number)}"
+    around = words.bounds(number)
+    return f"{text} ({around})" if around else text
+
+
+def waterfall(recovery: RecoveryFigures) -> Waterfall:
+    """A recovery's phases, laid out between its first and last moment."""
+    phases = [
+        (phase.name, phase.begin_s, phase.end_s)
+        for phase in recovery.phases
+        if phase.begin_s is not None
+    ]
+    moments = [at for _, begin, end in phases for at in (begin, end) if at is not None]
+    first, last = min(moments, default=0.0), max(moments, default=0.0)
+    scale = 100 / max(last - first, 1e-9)
+    return Waterfall(
+        name=recovery.name,
+        rto=words.interval(recovery.rto_s),
+        censored=recovery.censored,
+        bars=tuple(
+            Bar(
+                name=name,
+                left=round((begin - first) * scale, 2),
+                width=round(((last if end is None else end) - begin) * scale, 2),
+                when=f"{words.seconds(begin)} to {words.seconds(end)}"
+                if end is not None
+                else f"from {words.seconds(begin)}, never reached its end",
+                took=words.seconds(end - begin) if end is not None else words.NOTHING,
+            )
+            for name, begin, end in phases
+        ),
+    )
+
+
+def fault_row(fault: FaultFigures) -> FaultRow:
+    """A fault's figures in words."""
+    began, ended = _middle(fault.began_s), _middle(fault.ended_s)
+    return FaultRow(
+        fault=fault,
+        kind=words.spoken(fault.kind),
+        where=words.plain(fault.where),
+        requested=_sized(fault.requested, fault.unit),
+        measured=_sized(fault.measured, fault.unit),
+        tolerance=_sized(fault.tolerance, fault.unit) if fault.tolerance else "",
+        fidelity=_fidelity(fault),
+        window=f"{began} to {ended}" if ended != words.NOTHING else f"from {began}",
+        exposure=f"{fault.exposure:,} requests"
+        if isinstance(fault.exposure, int)
+        else words.plain(fault.exposure),
+        neighbours=words.plain(fault.neighbours),
+        healed_by={"system": "the system itself", "harness": "the harness"}.get(
+            fault.healed_by, fault.healed_by or words.NOTHING
+        ),
+    )
+
+
+def _middle(bounds: Sequence[float | None] | None) -> str:
+    known = [at for at in bounds or () if at is not None]
+    return words.seconds(sum(known) / len(known)) if known else words.NOTHING
+
+
+def _sized(value: object, unit: str) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return words.figure(value, unit)
+    return words.plain(value)
+
+
+def _fidelity(fault: FaultFigures) -> str:
+    values = (fault.requested, fault.measured, fault.tolerance)
+    asked, seen, slack = (v if isinstance(v, (int, float)) else None for v in values)
+    if asked is None or seen is None or slack is None:
+        return ""
+    return "ok" if abs(seen - asked) <= slack else "off"
+
+
+def failures(traffic: Traffic | None, most: int = 8) -> list[tuple[str, str, str]]:
+    """How requests failed: the way, the error, how often."""
+    found = traffic.failures if traffic else ()
+    return [(FAILURES.get(how, how.name), error, f"{n:,}") for how, error, n in found[:most]]
+
+
+def provenance(record: Record, target: str) -> list[tuple[str, str]]:
+    """Where this page comes from, so that it can be found and checked again."""
+    started = record.events[0]
+    wall = started.data.get("wall_ns")
+    begun = datetime.fromtimestamp(wall / 1e9, UTC) if isinstance(wall, int) else None
+    seal = digest(record.folder / "seal.json") if record.sealed else "none"
+    rows: Iterable[tuple[str, object]] = (
+        ("Run", record.run),
+        ("Experiment", started.data.get("experiment")),
+        ("Target", target),
+        ("Started", begun.strftime("%Y-%m-%d %H:%M:%S UTC") if begun else ""),
+        ("Took", words.seconds(record.events[-1].t / 1e9)),
+        ("Record", record.folder.name),
+        ("Seal (SHA-256)", seal),
+        ("Run by", f"sloproof {started.data.get('version', '')}"),
+        ("Report by", f"sloproof {__version__}"),
+        ("Seed", started.data.get("seed")),
+    )
+    return [(term, words.plain(value)) for term, value in rows]
