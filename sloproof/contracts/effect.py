@@ -82,6 +82,10 @@ class Effect(ABC):
         """How to see it by another path, or None where nothing needs to be seen."""
         return None
 
+    def concerns(self) -> str:
+        """The name of the link or instance it changes, or "" where it changes neither."""
+        return ""
+
     def touches(self) -> str:
         """What it changes: effects that touch one thing are undone newest first, others at once."""
         return str(self)
@@ -99,5 +103,5 @@ class Effect(ABC):
         return dataclasses.replace(self, owner=owner)
 
     def to_json(self) -> Json:
-        """Plain data from which `sloproof.effects.effect_from_json` makes an equal effect."""
+        """Plain data; `sloproof.effects.effect_from_json` makes an equal effect of it."""
         return {"kind": self.kind, **dataclasses.asdict(self)}

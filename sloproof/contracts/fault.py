@@ -64,6 +64,11 @@ class Fault(ABC):
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """The steps that bring this fault about; pure: the same arguments, the same steps."""
 
+    def fields(self) -> dict[str, str]:
+        """Its fields by name, as people write them."""
+        names = getattr(self, "__dataclass_fields__", {})
+        return {name: str(getattr(self, name)) for name in names}
+
     def lasts(self) -> bool:
         """Whether the fault is in force until it is ended; False for a single blow (a kill)."""
         return True

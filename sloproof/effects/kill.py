@@ -91,6 +91,10 @@ class Kill(Effect):
         """Its life as the kernel tells it."""
         return witness_from_json(self.seen_by)
 
+    def concerns(self) -> str:
+        """The copy."""
+        return self.instance
+
     def touches(self) -> str:
         """The instance, whichever life it has."""
         return f"instance {self.instance}"

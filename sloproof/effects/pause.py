@@ -66,6 +66,10 @@ class Pause(Effect):
         """Its state as the kernel tells it."""
         return witness_from_json(self.seen_by)
 
+    def concerns(self) -> str:
+        """The copy."""
+        return self.instance
+
     def touches(self) -> str:
         """The incarnation."""
         return self.incarnation

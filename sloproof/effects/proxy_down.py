@@ -66,6 +66,10 @@ class ProxyDown(Effect):
         """A connection through the proxy is refused."""
         return witness_from_json(self.seen_by)
 
+    def concerns(self) -> str:
+        """The link, which has its proxy's name."""
+        return self.proxy
+
     def touches(self) -> str:
         """The proxy."""
         return f"{self.server}/{self.proxy}"

@@ -88,6 +88,10 @@ class Switch(Effect):
             raise EffectError(f"{' '.join(argv)}: exit status {done.returncode}")
         return done.stdout.decode("utf-8", "replace").strip()
 
+    def concerns(self) -> str:
+        """The copy."""
+        return self.instance
+
     def touches(self) -> str:
         """The switch of this instance."""
         return f"switch {self.name} of {self.instance}"

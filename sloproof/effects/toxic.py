@@ -83,6 +83,10 @@ class Toxic(Effect):
         """What goes through the proxy, seen by requests of the witness's own."""
         return witness_from_json(self.seen_by)
 
+    def concerns(self) -> str:
+        """The link, which has its proxy's name."""
+        return self.proxy
+
     def touches(self) -> str:
         """The proxy."""
         return f"{self.server}/{self.proxy}"

@@ -1,0 +1,79 @@
+"""Seeing and stopping a run from another terminal, through its folder in the state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sloproof.effects.incarnation import Incarnation
+from sloproof.errors import UsageError
+from sloproof.run.state import run_folder, run_folders
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A run as it says itself: what it does now and what is in force."""
+
+    run: str
+    experiment: str
+    target: str
+    engine: str
+    phase: str
+    remaining_s: float
+    faults: tuple[str, ...]
+    line: str
+    record: str
+
+
+class Bulletin:
+    """The running engine's end: write the status, read the wish to stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def post(self, status: Status) -> None:
+        """Replace the status at once, so that no reader sees half of it."""
+        partial = self._folder / "status.json.partial"
+        partial.write_text(json.dumps(asdict(status)), encoding="utf-8")
+        partial.rename(self._folder / "status.json")
+
+    def stop_wanted(self) -> bool:
+        """Whether somebody asked for a stop."""
+        return (self._folder / "stop").exists()
+
+    def withdraw(self) -> None:
+        """The run is over: remove status, wish and the folder if nothing else is in it."""
+        for name in ("status.json", "status.json.partial", "stop"):
+            (self._folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a journal that is left keeps its folder
+            self._folder.rmdir()
+
+
+def statuses(state: Path) -> list[Status]:
+    """The runs that live now."""
+    found: list[Status] = []
+    for folder in run_folders(state):
+        try:
+            data = json.loads((folder / "status.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        status = Status(**{**data, "faults": tuple(data["faults"])})
+        if Incarnation.parse(status.engine).alive():
+            found.append(status)
+    return found
+
+
+def stop(state: Path, run: str = "") -> Status:
+    """Ask a run to end its faults and itself; without `run` there must be just one.
+
+    Raises `UsageError` where there is no such run, or several and none was named.
+    """
+    living = statuses(state)
+    wanted = [status for status in living if not run or status.run == run]
+    if len(wanted) != 1:
+        names = ", ".join(status.run for status in living) or "none"
+        raise UsageError(f"name one run to stop; running now: {names}")
+    (run_folder(state, wanted[0].run) / "stop").touch()
+    return wanted[0]

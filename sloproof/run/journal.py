@@ -1,0 +1,165 @@
+"""The journal: every effect with the state before it, on disk before it is applied.
+
+One file a run, preallocated, mode 0600; lines of JSON, each synced. Whoever holds its lock may
+write and undo. The reader stops at the first byte that was never written or at a torn last line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sloproof.contracts.effect import Effect, Json
+from sloproof.effects import effect_from_json, effect_to_json
+from sloproof.errors import BrokenRecord, HarnessError
+
+PREALLOCATED = 1 << 20
+
+
+class Stage(StrEnum):
+    """How far an effect has come."""
+
+    INTENDED = "intended"
+    """Journalled; whether it was applied isn't known. This is the state in doubt."""
+    APPLIED = "applied"
+    REFUSED = "refused"
+    """`apply` failed with an answer: as far as known nothing changed; undone all the same."""
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One effect in the journal."""
+
+    number: int
+    effect: Json
+    prior: Json
+    boot: str
+    stage: Stage = Stage.INTENDED
+
+    def load(self) -> Effect:
+        """The effect itself; raises `EffectError` where its class is gone."""
+        return effect_from_json(self.effect)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalView:
+    """What a journal says: whose it is, its effects by number, whether it was closed."""
+
+    header: Json
+    entries: dict[int, Entry]
+    closed: bool
+
+    @property
+    def open_entries(self) -> list[Entry]:
+        """What may still be in the world, newest first."""
+        left = [entry for entry in self.entries.values() if entry.stage is not Stage.UNDONE]
+        return sorted(left, key=lambda entry: -entry.number)
+
+
+class JournalBusy(HarnessError):
+    """Somebody else holds the journal's lock."""
+
+
+class Journal:
+    """An open, locked journal. `create` for a new run, `open` to take one over."""
+
+    def __init__(self, path: Path, fd: int, end: int) -> None:
+        self.path = path
+        self._fd = fd
+        self._end = end
+
+    @classmethod
+    def create(cls, path: Path, header: Mapping[str, Any]) -> Journal:
+        """A new journal with its first line, locked; raises `HarnessError` where it can't be."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.posix_fallocate(fd, 0, PREALLOCATED)
+        except OSError as error:
+            raise HarnessError(f"can't write the journal {path}: {error}") from error
+        journal = cls(path, fd, 0)
+        journal._append({"type": "run", **header})
+        return journal
+
+    @classmethod
+    def open(cls, path: Path, *, wait: bool = False) -> Journal:
+        """Take over a journal; raises `JournalBusy` where its lock is held and `wait` is false."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(fd)
+            raise JournalBusy(f"{path} is held by a living run") from None
+        return cls(path, fd, len(_written(path.read_bytes())))
+
+    def intend(self, effect: Effect, prior: Json, boot: str) -> None:
+        """Write down an effect before it is applied."""
+        number = effect.owner.number if effect.owner else 0
+        line = {"number": number, "effect": effect_to_json(effect), "prior": prior, "boot": boot}
+        self._append({"type": Stage.INTENDED, **line})
+
+    def mark(self, number: int, stage: Stage, **facts: Any) -> None:
+        """Write down how far an effect has come."""
+        self._append({"type": stage, "number": number, **facts})
+
+    def view(self) -> JournalView:
+        """What it says so far."""
+        return read_journal(self.path)
+
+    def close(self) -> None:
+        """Everything is undone: say so, and remove the file."""
+        self._append({"type": "closed"})
+        self.path.unlink(missing_ok=True)
+        os.close(self._fd)
+
+    def release(self) -> None:
+        """Let go of the lock and leave the file for `recover`."""
+        os.close(self._fd)
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        try:
+            os.pwrite(self._fd, data, self._end)
+            os.fdatasync(self._fd)
+        except OSError as error:
+            raise HarnessError(f"can't write the journal {self.path}: {error}") from error
+        self._end += len(data)
+
+
+def _written(raw: bytes) -> bytes:
+    """The whole lines before the first byte that was never written."""
+    written = raw.split(b"\0", 1)[0]
+    return written[: written.rfind(b"\n") + 1]
+
+
+def read_journal(path: Path) -> JournalView:
+    """Read a journal without its lock; a torn last line is left out.
+
+    Raises `BrokenRecord` where a whole line isn't what this version writes.
+    """
+    header: Json = {}
+    entries: dict[int, Entry] = {}
+    closed = False
+    for number, raw in enumerate(_written(path.read_bytes()).splitlines(), start=1):
+        try:
+            line = json.loads(raw)
+            kind = line.pop("type")
+            if kind == "run":
+                header = line
+            elif kind == "closed":
+                closed = True
+            elif kind == Stage.INTENDED:
+                entries[line["number"]] = Entry(**line)
+            elif kind in Stage:
+                entries[line["number"]] = replace(entries[line["number"]], stage=Stage(kind))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BrokenRecord(f"{path}:{number}: not a line of a journal: {error}") from error
+    return JournalView(header, entries, closed)

@@ -1,0 +1,63 @@
+"""What the system under test tells of itself, read from the sources its target file names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sloproof.effects.toxiproxy import Server
+from sloproof.errors import EffectError
+from sloproof.model.clock import Clock
+from sloproof.model.target import Target
+from sloproof.record.schema import Call
+from sloproof.run.system_events import SystemEvent, SystemEvents
+from sloproof.run.traces import Anchor, read_calls
+
+
+class TargetObserver:
+    """Reads events as they come and calls at the end. `wall_at_origin` anchors wall clocks."""
+
+    def __init__(self, clock: Clock, wall_at_origin: int) -> None:
+        self._clock = clock
+        self._wall = wall_at_origin
+        self._target: Target | None = None
+        self._events: SystemEvents | None = None
+        self._anchor: Callable[[], Anchor] = lambda: Anchor(0, wall_at_origin, 0)
+
+    def prepare(self, target: Target, origin: int) -> None:
+        """Learn where to read."""
+        self._target = target
+
+        def anchor() -> Anchor:
+            drift = self._clock.wall() - self._clock.now() - (self._wall - origin)
+            return Anchor(origin, self._wall, drift)
+
+        self._anchor = anchor
+        self._events = SystemEvents(target.events, anchor())
+
+    def events(self) -> Sequence[SystemEvent]:
+        """The events that came since the last call."""
+        return self._events.poll() if self._events else ()
+
+    def calls(self) -> Sequence[Call] | None:
+        """All calls of the run; None where the target declares no source or none was there."""
+        if self._target is None or not self._target.traces:
+            return None
+        found = read_calls(self._target.traces, self._anchor(), _addresses(self._target))
+        return found.rows if found.rows or not found.missing else None
+
+
+def _addresses(target: Target) -> Mapping[str, tuple[str, str]]:
+    """Which copy stands behind each `host:port` that a caller may write down."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, service in target.services.items():
+        for copy in service.instances:
+            if copy.listens is not None:
+                found[f"127.0.0.1:{copy.listens}"] = (name, copy.name)
+    for link in target.links:
+        if link.proxy is not None:
+            try:
+                listen = Server(link.proxy.server).state(link.proxy.name)["listen"]
+            except EffectError:
+                continue  # a proxy that is gone by now leaves its calls without a copy's name
+            found[str(listen)] = (link.to, link.target_instance)
+    return found

@@ -1,0 +1,96 @@
+"""Undoing what dead runs left: journals whose lock is free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sloproof.errors import SloproofError
+from sloproof.run.journal import Journal, JournalBusy, JournalView, Stage, read_journal
+from sloproof.run.reversal import Reverted, revert
+from sloproof.run.state import run_folders
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A journal that a dead run left: the run, its target, what may still be in the world."""
+
+    run: str
+    journal: Path
+    target: str
+    effects: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How the recovery of one run went: what was undone, what could not be."""
+
+    run: str
+    undone: tuple[Reverted, ...]
+    failed: tuple[Reverted, ...]
+    error: str = ""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is left of it."""
+        return not self.failed and not self.error
+
+
+def leftovers(state: Path) -> list[Leftover]:
+    """The journals of dead runs; touches nothing."""
+    found: list[Leftover] = []
+    for folder in run_folders(state):
+        path = folder / "journal"
+        try:
+            journal = Journal.open(path)
+        except (JournalBusy, FileNotFoundError):
+            continue
+        try:
+            found.append(_leftover(folder.name, path, journal.view()))
+        except SloproofError as error:
+            found.append(Leftover(folder.name, path, "", (), str(error)))
+        finally:
+            journal.release()
+    return found
+
+
+def _leftover(run: str, path: Path, view: JournalView) -> Leftover:
+    names = tuple(str(entry.load()) for entry in view.open_entries)
+    return Leftover(run, path, str(view.header.get("target", "")), names)
+
+
+def recover(
+    state: Path, *, told: Callable[[str, Reverted], None] = lambda *_: None
+) -> list[Recovered]:
+    """Undo what dead runs left; `told` hears of each effect. A run that lives is left alone."""
+    results: list[Recovered] = []
+    for folder in run_folders(state):
+        try:
+            journal = Journal.open(folder / "journal")
+        except (JournalBusy, FileNotFoundError):
+            continue
+        try:
+            results.append(_recover_one(folder.name, journal, told))
+        except SloproofError as error:
+            journal.release()
+            results.append(Recovered(folder.name, (), (), str(error)))
+    return results
+
+
+def _recover_one(run: str, journal: Journal, told: Callable[[str, Reverted], None]) -> Recovered:
+    undone: list[Reverted] = []
+
+    def done(result: Reverted) -> None:
+        told(run, result)
+        if result.outcome is not None:
+            undone.append(result)
+            journal.mark(result.number, Stage.UNDONE, outcome=result.outcome, by="recover")
+
+    failed = revert(read_journal(journal.path).open_entries, done=done)
+    if failed:
+        journal.release()
+    else:
+        journal.close()
+    return Recovered(run, tuple(undone), tuple(failed))

@@ -1,0 +1,39 @@
+"""How a run ended, and why it may end early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the caller decides: where records and state go, the seed, the workers of the load."""
+
+    runs: Path
+    state: Path
+    seed: int | None = None
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The record, how the run ended (`completed`, `stopped`, `interrupted`, `failed`) and why.
+
+    `unreverted` says for each effect that is left what it is and how to undo it by hand.
+    """
+
+    run: str
+    record: Path
+    how: str
+    reason: str = ""
+    unreverted: tuple[str, ...] = ()
+
+
+class EndEarly(Exception):
+    """The faults end now; nothing more is injected."""
+
+    def __init__(self, how: str, reason: str) -> None:
+        super().__init__(reason)
+        self.how = how
+        self.reason = reason

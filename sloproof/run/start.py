@@ -1,0 +1,245 @@
+"""Starting a run: recover what dead runs left, lock the target, hire the crew, let the engine go."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from sloproof import __version__
+from sloproof.contracts import LoadChange, Platform, Where
+from sloproof.effects.incarnation import self_incarnation
+from sloproof.errors import HarnessError, NotReverted, PlatformError
+from sloproof.extensions import Extensions
+from sloproof.model.clock import Clock, SystemClock, boot_id
+from sloproof.model.target import Target
+from sloproof.record.writer import RecordWriter
+from sloproof.run.aside import aside
+from sloproof.run.control import Bulletin, Status
+from sloproof.run.crew import Crew
+from sloproof.run.drivers import RealLoad, RealProber
+from sloproof.run.engine import Engine
+from sloproof.run.environment import environment
+from sloproof.run.guarding import GuardianProcess
+from sloproof.run.journal import Journal
+from sloproof.run.load.pieces import Change
+from sloproof.run.load.profiles import builtin_profiles, find_profiles
+from sloproof.run.load.spec import LoadSpec, load_spec
+from sloproof.run.lock import TargetLock
+from sloproof.run.observing import TargetObserver
+from sloproof.run.progress import Progress, Silent
+from sloproof.run.recover import recover
+from sloproof.run.result import RunOptions, RunResult
+from sloproof.run.state import run_folder
+from sloproof.run.stopping import StopWatch
+from sloproof.run.watch import Signals, Watch
+from sloproof.spec.discovery import fill_found
+from sloproof.spec.experiment import Experiment
+from sloproof.spec.loading import Loaded, resolved_text
+
+DEFAULT_PATIENCE = 30_000_000_000
+
+
+def run_experiment(
+    loaded: Loaded, options: RunOptions, progress: Progress | None = None
+) -> RunResult:
+    """Run an experiment to its end and seal its record; judging is somebody else's.
+
+    Raises `NotReverted` where an earlier run's effects can't be undone, `HarnessError` where the
+    target is under test by another run or the guardian can't be started.
+    """
+    shown = progress or Silent()
+    _recover_first(options.state, shown)
+    run = _run_id(loaded.experiment)
+    lock = TargetLock(options.state, _identity(loaded.target), run)
+    try:
+        with Signals().heeded() as signals:
+            start = _Start(loaded, options, run, signals, shown)
+            return start.engine(lock.fd).run()
+    finally:
+        shown.close()
+        lock.close()
+
+
+def _recover_first(state: Path, progress: Progress) -> None:
+    for result in recover(state):
+        if not result.clean:
+            left = [f"{one.effect}: {one.error} → {one.remedy}" for one in result.failed]
+            raise NotReverted(
+                f"run {result.run} left what can't be undone; nothing new is injected before: "
+                + "; ".join(left or [result.error])
+            )
+        progress.say(f"reverted what the dead run {result.run} had left")
+
+
+def _run_id(experiment: Experiment) -> str:
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{now}-{experiment.name}-{secrets.token_hex(2)}"
+
+
+def _identity(target: Target) -> str:
+    """What makes two targets the same: the name, and where its start or its entry is found."""
+    place = target.entry.url
+    if target.discover is not None:
+        file = target.discover.file
+        place = str(Path(target.folder, file).resolve()) if file else str(target.discover.command)
+    return f"{target.name} at {place}"
+
+
+@dataclass(slots=True)
+class _Start:
+    """The parts of one run, made in the order in which they need each other."""
+
+    loaded: Loaded
+    options: RunOptions
+    run: str
+    signals: Signals
+    progress: Progress
+
+    def engine(self, lock_fd: int) -> Engine:
+        """The engine with everything it works with; the guardian watches from here on."""
+        clock = SystemClock()
+        origin, wall = clock.now(), clock.wall()
+        experiment = self.loaded.experiment
+        seed = self.options.seed if self.options.seed is not None else experiment.seed
+        folder = run_folder(self.options.state, self.run)
+        record = RecordWriter(self.options.runs.resolve() / self.run)
+        record.event(
+            0,
+            "run.started",
+            run=self.run,
+            experiment=experiment.name,
+            wall_ns=wall,
+            monotonic_ns=origin,
+            boot_id=boot_id(),
+            seed=seed,
+            version=__version__,
+        )
+        record.event(0, "phase", phase="prepare")
+        record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
+        header = {"run": self.run, "target": self.loaded.target.name, "origin": origin}
+        journal = Journal.create(folder / "journal", header | {"boot": boot_id()})
+        crew = self._crew(clock, wall, record.folder, seed)
+        try:
+            crew.guard.start(journal.path, record.folder, [lock_fd])
+        except HarnessError:
+            journal.close()
+            raise
+        return Engine(
+            experiment,
+            self.loaded.objectives,
+            crew,
+            run=self.run,
+            seed=seed,
+            record=record,
+            journal=journal,
+            watch=self._watch(crew, record, folder, (origin, wall)),
+            origin=origin,
+        )
+
+    def _watch(
+        self, crew: Crew, record: RecordWriter, folder: Path, anchor: tuple[int, int]
+    ) -> Watch:
+        origin, wall = anchor
+        experiment, target = self.loaded.experiment, self.loaded.target
+        return Watch(
+            clock=crew.clock,
+            guard=crew.guard,
+            load=crew.load,
+            stops=StopWatch(experiment.stop, self.loaded.objectives, crew.load),
+            signals=self.signals,
+            bulletin=Bulletin(folder),
+            progress=self.progress,
+            card=Status(
+                run=self.run,
+                experiment=experiment.name,
+                target=target.name,
+                engine=str(self_incarnation()),
+                phase="prepare",
+                remaining_s=0,
+                faults=(),
+                line="",
+                record=str(record.folder),
+            ),
+            tell=lambda kind, **data: record.event(crew.clock.now() - origin, kind, **data),
+            start_within=target.start.within.ns if target.start else DEFAULT_PATIENCE,
+            anchor=wall - origin,
+        )
+
+    def _crew(self, clock: Clock, wall: int, record: Path, seed: int) -> Crew:
+        work = record / "work"
+        work.mkdir()
+        load = None
+        if self.loaded.experiment.load is not None:
+            load = RealLoad(work / "load", lambda target: self._load_spec(target, seed))
+        project = Path(self.loaded.project)
+        return Crew(
+            clock=clock,
+            platform=self._platform(work),
+            prober=RealProber(work / "prober", project),
+            load=load,
+            observer=TargetObserver(clock, wall),
+            guard=GuardianProcess(),
+            complete=self._complete,
+            resolved=self._resolved,
+            aside=aside,
+        )
+
+    def _platform(self, work: Path) -> Platform:
+        target = self.loaded.target
+        kinds = Extensions.of(Path(self.loaded.project)).platforms
+        make: Any = kinds[target.platform]
+        platform: Platform = make(target, run=self.run, work=work)
+        return platform
+
+    def _complete(self, found: Mapping[str, Any]) -> Target:
+        return fill_found(self.loaded.target, found)
+
+    def _resolved(self, target: Target | None) -> str:
+        filled = replace(self.loaded, target=target) if target else self.loaded
+        return resolved_text(filled)
+
+    def _load_spec(self, target: Target, seed: int) -> LoadSpec:
+        experiment = self.loaded.experiment
+        if experiment.load is None:
+            raise PlatformError("the experiment has no load")
+        project = Path(self.loaded.project)
+        paths = find_profiles([builtin_profiles(), project / "load_profiles"])
+        for part in experiment.load.mix:
+            if part.locustfile:
+                paths[part.locustfile] = project / part.locustfile
+        return load_spec(
+            experiment.load,
+            target.entry,
+            seed=seed,
+            profile_paths=paths,
+            workers=max(1, self.options.workers),
+            changes=load_changes(experiment),
+        )
+
+
+def load_changes(experiment: Experiment) -> list[Change]:
+    """The changes of the load that the experiment's faults bring, from the end of the warm-up."""
+    found: list[Change] = []
+    for plan in experiment.faults:
+        if plan.fault.points_at != "load" or plan.at is None:
+            continue
+        end = plan.at.ns + plan.for_.ns if plan.for_ else None
+        steps: Any = plan.fault.plan(Where(), None)  # type: ignore[arg-type]  # it needs no platform
+        for step in steps:
+            if isinstance(step, LoadChange):
+                factor = Fraction(step.factor) if step.factor is not None else None
+                rate = step.rate.per_second if step.rate is not None else None
+                found.append(Change(plan.at.ns, end, factor, rate))
+    return found
+
+
+def tidy(record: Path) -> None:
+    """Remove the raw files that the record's tables were made from; logs stay."""
+    for name in ("load", "prober"):
+        shutil.rmtree(record / "work" / name, ignore_errors=True)

@@ -1,0 +1,33 @@
+"""Where runs keep what must outlive them: journals, locks, a line of status each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def state_dir() -> Path:
+    """`SLOPROOF_STATE_DIR`, else the system's or the user's state folder. Made if missing."""
+    explicit = os.environ.get("SLOPROOF_STATE_DIR")
+    if explicit:
+        folder = Path(explicit)
+    elif os.geteuid() == 0:
+        folder = Path("/var/lib/sloproof")
+    else:
+        home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        folder = Path(home) / "sloproof"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def run_folder(state: Path, run: str) -> Path:
+    """The folder of one run inside the state folder."""
+    return state / "runs" / run
+
+
+def run_folders(state: Path) -> Iterator[Path]:
+    """The folders of all runs that left one, oldest first."""
+    runs = state / "runs"
+    if runs.is_dir():
+        yield from sorted(folder for folder in runs.iterdir() if (folder / "journal").is_file())
