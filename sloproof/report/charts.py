@@ -68,7 +68,7 @@ def _panels(shown: Timeline, form: Format) -> list[Callable[[Frame], alt.LayerCh
 
 def _config() -> dict[str, Any]:
     return {
-        "padding": 0,
+        "padding": {"top": 2, "right": 8, "bottom": 4, "left": 0},
         "background": "transparent",
         "aria": False,
         "font": "sans-serif",

@@ -1,0 +1,27 @@
+"""A verdict in a few lines, for a terminal."""
+
+from __future__ import annotations
+
+from sloproof.model.verdict import Verdict
+from sloproof.report.words import clean
+
+MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?"}
+
+
+def summary_text(verdict: Verdict) -> list[str]:
+    """The verdict's sentence, a line for each claim, and what weakens the verdict; no markup."""
+    lines = [f"{verdict.outcome.value}  {_line(verdict.experiment)}: {_line(verdict.sentence)}"]
+    for claim in verdict.claims:
+        outcome = claim.finding.outcome.value
+        fate = f"{outcome} (unattributed)" if claim.unattributed else outcome
+        lines.append(
+            f"  {MARKS[outcome]} {fate:<12}  {_line(claim.id)}: {_line(claim.finding.reason)}"
+        )
+    lines += [f"  ! evidence: {_line(text)}" for text in verdict.evidence]
+    lines += [f"  ! attribution: {_line(text)}" for text in verdict.attribution]
+    return lines
+
+
+def _line(text: str) -> str:
+    """`text` on one line, without anything a terminal would obey."""
+    return " ".join(clean(text).split())
