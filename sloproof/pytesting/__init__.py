@@ -1,0 +1,1 @@
+"""The pytest plug-in's parts: collecting experiments, running them beside pytest, telling."""
