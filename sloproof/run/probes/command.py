@@ -23,6 +23,9 @@ from typing import ClassVar
 
 from sloproof.contracts import Probe, Sample
 
+REAPED_WITHIN_S = 1.0
+"""A killed process that waits for a broken disk is not waited for any longer."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -58,10 +61,18 @@ class Command(Probe):
         try:
             status = await process.wait()
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            await _end(process)
         took = (monotonic_ns() - began) / 1e9
         return Sample(ok=status == 0, value=took, detail=f"exit {status}" if status else "")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of the program's session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REAPED_WITHIN_S):
+            await process.wait()
 
 
 def _dying_with_parent() -> Callable[[], None]:

@@ -1,0 +1,124 @@
+"""What the prober says against what is known: outages, and how late it is on a busy machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sloproof.contracts import ProbeSpec
+from sloproof.run.probing.samples import Taken, read_samples
+from tests.run.prober.stage import (
+    EVERY_10_MS,
+    Stage,
+    answer,
+    answering,
+    free_port,
+    probing,
+    serving,
+    stopped,
+    until,
+)
+
+OUTAGES = 10
+
+
+@dataclass(frozen=True)
+class Outage:
+    """When it began and ended, each between two moments."""
+
+    began: tuple[int, int]
+    ended: tuple[int, int]
+
+
+async def failing_now_and_then(port: int, seed: int) -> list[Outage]:
+    """A server that goes away ten times for 100 to 300 ms."""
+    chance = random.Random(seed)
+    outages: list[Outage] = []
+    closing, closed = 0, 0
+    for _ in range(OUTAGES + 1):
+        opening = time.monotonic_ns()
+        async with serving(answering(answer()), port):
+            opened = time.monotonic_ns()
+            if closed:
+                outages.append(Outage((closing, closed), (opening, opened)))
+            await asyncio.sleep(chance.uniform(0.15, 0.25))
+            closing = time.monotonic_ns()
+        closed = time.monotonic_ns()
+        await asyncio.sleep(chance.uniform(0.1, 0.3))
+    return outages
+
+
+def recovered(samples: list[Taken], outage: Outage) -> tuple[int, int]:
+    """Where its end lies: between the sending of the last bad sample and the first good answer."""
+    middle = (outage.began[1] + outage.ended[0]) // 2
+    by_sent = sorted(samples, key=lambda taken: taken.sent)
+    first_good = next(taken for taken in by_sent if taken.sent > middle and taken.ok)
+    last_bad = [taken for taken in by_sent if not taken.ok and taken.sent < first_good.sent][-1]
+    return last_bad.sent, first_good.finished
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("kind", ["http", "link", "tcp", "kept"])
+def test_the_end_of_an_outage_lies_where_the_samples_say(
+    tmp_path: Path, kind: str, record_property: Callable[[str, object], None]
+) -> None:
+    port = free_port()
+    params: dict[str, object] = {"host": "127.0.0.1", "port": port}
+    if kind == "http":
+        params = {"url": f"http://127.0.0.1:{port}/"}
+    if kind == "kept":
+        kind, params = "link", {**params, "kept": True}
+    spec = ProbeSpec("p", kind, params, EVERY_10_MS)
+    with Stage() as stage, probing(tmp_path, spec) as (prober, process):
+        outages = stage.run(failing_now_and_then(port, seed=7))
+        stopped(prober, process)
+    samples = list(read_samples(tmp_path / "samples.jsonl"))
+    assert len(outages) == OUTAGES
+    widths = []
+    for outage in outages:
+        low, high = recovered(samples, outage)
+        assert low <= outage.ended[1]
+        assert outage.ended[0] <= high
+        widths.append((high - low) / 1e6)
+    record_property("interval_ms_mean", round(sum(widths) / len(widths), 2))
+    record_property("interval_ms_max", round(max(widths), 2))
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """As many processes as there are cores, each wanting a whole one."""
+    spin = "while True: pass"
+    burning = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(os.cpu_count() or 1)]
+    yield
+    for process in burning:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.truth
+@pytest.mark.usefixtures("busy")
+def test_at_100_hz_beside_busy_cores_samples_go_out_in_time(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with Stage() as stage:
+        port = stage.serve(answering(answer()))
+        specs = [
+            ProbeSpec("http", "http", {"url": f"http://127.0.0.1:{port}/"}, EVERY_10_MS),
+            ProbeSpec("tcp", "tcp", {"host": "127.0.0.1", "port": port}, EVERY_10_MS),
+        ]
+        with probing(tmp_path, *specs) as (prober, process):
+            until(lambda: len(prober.tail.recent("http")) >= 300)
+            stopped(prober, process)
+    late = sorted(t.sent - t.intended for t in read_samples(tmp_path / "samples.jsonl"))
+    p99_ms = late[len(late) * 99 // 100] / 1e6
+    record_property("lateness_p99_ms", round(p99_ms, 2))
+    assert p99_ms < 100
