@@ -1,0 +1,137 @@
+"""What is wrong with a load: shares, segments, rates, profiles that don't exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sloproof.contracts import Duration, Rate
+from sloproof.extensions import builtin
+from sloproof.model.target import Target
+from sloproof.spec.experiment import Load, MixPart, Segment
+from sloproof.spec.places import Place, Problems, suggestion
+
+_NOTHING = Duration(0)
+_LOAD: Place = ("spec", "load")
+
+
+def check_load(load: Load, project: Path, problems: Problems) -> None:
+    """Note everything about a load that can't be meant."""
+    _check_mix(load.mix, project, problems)
+    if not load.arrivals:
+        problems.add((*_LOAD, "arrivals"), "needs at least one segment")
+    elif not any(rate.per_second for segment in load.arrivals for _, rate in rates_of(segment)):
+        problems.add((*_LOAD, "arrivals"), "brings no arrivals: every rate is zero")
+    for n, segment in enumerate(load.arrivals):
+        last = n == len(load.arrivals) - 1
+        _check_segment(segment, (*_LOAD, "arrivals", n), problems, last=last)
+    for key, value in (("timeout", load.timeout), ("lateness", load.lateness)):
+        if value <= _NOTHING:
+            problems.add((*_LOAD, key), "must be longer than nothing")
+    for place, written in problems.document.lossy.items():
+        if place[:3] == (*_LOAD, "with"):
+            problems.add(place, f'YAML drops digits of {written}: quote it: "{written}"')
+
+
+def check_rates(load: Load, target: Target, problems: Problems) -> None:
+    """No arrivals faster than the target allows."""
+    limit = target.allow.max_rate
+    if limit is None:
+        return
+    for n, segment in enumerate(load.arrivals):
+        for key, rate in rates_of(segment):
+            if rate > limit:
+                place = (*_LOAD, "arrivals", n, *key)
+                problems.add(place, f"{rate} is more than target {target.name} allows ({limit})")
+
+
+def rates_of(segment: Segment) -> Iterator[tuple[Place, Rate]]:
+    """Every rate in a segment, with its place inside it."""
+    named: list[tuple[Place, Rate | None]] = [
+        (("rate",), segment.rate),
+        (("from",), segment.source),
+        (("to",), segment.to),
+        *((("steps", n), rate) for n, rate in enumerate(segment.steps)),
+        (("spike", "to"), segment.spike.to if segment.spike else None),
+    ]
+    return ((place, rate) for place, rate in named if rate is not None)
+
+
+def _check_mix(mix: tuple[MixPart, ...], project: Path, problems: Problems) -> None:
+    place: Place = (*_LOAD, "mix")
+    if not mix:
+        problems.add(place, "needs at least one profile or locustfile")
+        return
+    total = sum(part.share.value for part in mix)
+    if total != 1:
+        problems.add(place, f"shares sum to {float(total * 100):g}%, not 100%")
+    for n, part in enumerate(mix):
+        _check_part(part, project, (*place, n), problems)
+
+
+def _check_part(part: MixPart, project: Path, place: Place, problems: Problems) -> None:
+    if (part.profile is None) == (part.locustfile is None):
+        problems.add(place, "needs exactly one of profile and locustfile")
+        return
+    if part.share.value == 0:
+        problems.add((*place, "share"), "is nothing: leave the profile out")
+    if part.locustfile is not None:
+        if not (project / part.locustfile).is_file():
+            problems.add((*place, "locustfile"), f"no file {part.locustfile} in {project}")
+    elif part.profile not in profiles(project):
+        hint = suggestion(part.profile or "", profiles(project))
+        problems.add((*place, "profile"), f'unknown profile "{part.profile}"{hint}')
+
+
+def profiles(project: Path) -> dict[str, Path]:
+    """The load profiles of a project and the built-in ones, by name."""
+    folders = (builtin("load_profiles"), project / "load_profiles")
+    return {
+        file.stem: file
+        for folder in folders
+        for file in sorted(folder.glob("*.py"))
+        if not file.stem.startswith("_")
+    }
+
+
+def _check_segment(segment: Segment, place: Place, problems: Problems, *, last: bool) -> None:
+    forms = {
+        "rate": segment.rate is not None,
+        "from and to": segment.source is not None or segment.to is not None,
+        "steps and each": bool(segment.steps) or segment.each is not None,
+    }
+    if sum(forms.values()) != 1:
+        problems.add(place, f"needs exactly one of {', '.join(forms)}")
+        return
+    if forms["from and to"] and (segment.source is None or segment.to is None):
+        problems.add(place, "a ramp needs both from and to")
+    if forms["steps and each"]:
+        _check_stairs(segment, place, problems)
+    elif segment.for_ is None and forms["from and to"]:
+        problems.add(place, "needs for: a ramp must end somewhere")
+    elif segment.for_ is None and not last:
+        problems.add(place, "needs for: only the last segment runs to the end")
+    if segment.for_ is not None and segment.for_ <= _NOTHING:
+        problems.add((*place, "for"), "must be longer than nothing")
+    if segment.spike is not None:
+        _check_spike(segment, place, problems)
+
+
+def _check_stairs(segment: Segment, place: Place, problems: Problems) -> None:
+    if not segment.steps or segment.each is None or segment.each <= _NOTHING:
+        problems.add(place, "stairs need both steps and each")
+    elif segment.for_ is not None and segment.for_ != segment.each * len(segment.steps):
+        whole = segment.each * len(segment.steps)
+        problems.add((*place, "for"), f"the steps take {whole}: leave for out")
+
+
+def _check_spike(segment: Segment, place: Place, problems: Problems) -> None:
+    spike = segment.spike
+    if spike is None:
+        return
+    if segment.rate is None:
+        problems.add((*place, "spike"), "belongs to a segment with a constant rate")
+    if spike.for_ <= _NOTHING:
+        problems.add((*place, "spike", "for"), "must be longer than nothing")
+    if segment.for_ is not None and spike.at + spike.for_ > segment.for_:
+        problems.add((*place, "spike"), f"ends after its segment, which takes {segment.for_}")

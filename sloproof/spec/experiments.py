@@ -1,0 +1,162 @@
+"""Experiments: from a document to a checked model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from sloproof.contracts import Check, Duration, Fault
+from sloproof.model.target import Target
+from sloproof.spec.arrivals import check_load, check_rates
+from sloproof.spec.envelope import open_envelope
+from sloproof.spec.experiment import Experiment, FaultPlan, Load
+from sloproof.spec.faults import (
+    build_faults,
+    check_lengths,
+    check_names,
+    check_times,
+    name_of,
+    read_entries,
+)
+from sloproof.spec.lines import build_lines
+from sloproof.spec.places import Place, Problems, suggestion
+from sloproof.spec.selectors import check_selectors
+from sloproof.spec.shapes import keys_of, salvaged, validated
+from sloproof.spec.written import ExperimentSpec
+
+KIND = "Experiment"
+_NOTHING = Duration(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An experiment as far as its own file tells; `plans` are the faults by their number in it."""
+
+    experiment: Experiment
+    plans: Mapping[int, FaultPlan]
+    target_known: bool
+
+
+def draft_experiment(
+    problems: Problems,
+    faults: Mapping[str, type[Fault]],
+    checks: Mapping[str, type[Check]],
+    secrets: frozenset[str] = frozenset(),
+) -> Draft | None:
+    """The experiment of a document whose variables are replaced; notes everything wrong with it."""
+    metadata, written = open_envelope(problems, KIND)
+    if not written:
+        return None
+    stand_ins = {"target": "unknown", "verify": []}
+    spec = salvaged(ExperimentSpec, written, ("spec",), problems, stand_ins)
+    if spec is None:
+        return None
+    entries = read_entries(spec.faults, problems)
+    plans = build_faults(entries, faults, problems)
+    check_names(entries, problems)
+    check_times(entries, spec.baseline, problems)
+    check_lengths(entries, plans, problems)
+    _check_times(spec, problems)
+    load = None
+    if spec.load is not None:
+        load = validated(Load, dict(spec.load), ("spec", "load"), problems)
+    names = frozenset(name_of(entry) for entry in entries.values())
+    lines = build_lines(spec.verify, checks, names, problems)
+    experiment = Experiment(
+        name=metadata.name if metadata else "unknown",
+        origin=problems.document.file,
+        target=spec.target,
+        verify=lines,
+        hypothesis=spec.hypothesis,
+        labels=metadata.labels if metadata else {},
+        annotations=metadata.annotations if metadata else {},
+        fixtures=spec.fixtures,
+        load=load,
+        baseline=spec.baseline,
+        faults=tuple(plans.values()),
+        recovery=spec.recovery,
+        stop=spec.stop,
+        seed=spec.seed,
+        secrets=secrets,
+    )
+    return Draft(experiment, plans, not problems.within(("spec", "target")))
+
+
+def check_surroundings(
+    draft: Draft, target: Target | None, project: Path, problems: Problems
+) -> None:
+    """Note what doesn't fit the target or the project's files."""
+    load = draft.experiment.load
+    if load is not None:
+        check_load(load, project, problems)
+    if target is None:
+        return
+    check_selectors(draft.plans, target, problems)
+    if load is not None:
+        check_rates(load, target, problems)
+    told = any("detected" in source.roles for source in target.events)
+    for n, plan in draft.plans.items():
+        if plan.after is not None and plan.after.detected and not told:
+            message = f"target {target.name} has no events that mean detected"
+            problems.add(("spec", "faults", n, "after", "detected"), message)
+
+
+def referred_objectives(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:
+    """Every objective that an experiment names: where, of which kind, by which name."""
+    for n, line in enumerate(experiment.verify):
+        for key, kind, name in _references(line.check):
+            yield ("spec", "verify", n, line.check.kind, key), kind, name
+    for n, stop in enumerate(experiment.stop):
+        if stop.slo is not None:
+            yield ("spec", "stop", n, "slo"), "slo", stop.slo
+
+
+def _references(check: Check) -> Iterator[tuple[str, str, str]]:
+    fields = dataclasses.fields(check)  # type: ignore[arg-type] # every subclass is a dataclass
+    for (key, hint), field in zip(keys_of(type(check)).items(), fields, strict=True):
+        kind = _marker(hint)
+        value = getattr(check, field.name)
+        names = value if isinstance(value, tuple) else (value,)
+        yield from ((key, kind, name) for name in names if kind and isinstance(name, str))
+
+
+def _marker(hint: Any) -> str:
+    """`slo` or `recovery` where a type is one of the contract's names of objectives."""
+    found = [each for each in getattr(hint, "__metadata__", ()) if each in ("slo", "recovery")]
+    inner = (_marker(each) for each in get_args(hint) if not isinstance(each, str))
+    return found[0] if found else next(filter(None, inner), "")
+
+
+def check_references(
+    experiment: Experiment, known: Mapping[str, str], problems: Problems
+) -> set[str]:
+    """The names of all objectives that are referred to and exist; notes those that don't."""
+    found: set[str] = set()
+    for place, kind, name in referred_objectives(experiment):
+        if known.get(name) == kind:
+            found.add(name)
+            continue
+        noun = "SLO" if kind == "slo" else "recovery objective"
+        hint = suggestion(name, [each for each, other in known.items() if other == kind])
+        problems.add(place, f'no {noun} is called "{name}"{hint}')
+    return found
+
+
+def _check_times(spec: ExperimentSpec, problems: Problems) -> None:
+    if not spec.verify and not problems.within(("spec", "verify")):
+        problems.add(("spec", "verify"), "needs at least one line: what would be proven?")
+    if spec.faults and spec.baseline <= _NOTHING:
+        problems.add(("spec", "baseline"), "must be longer than nothing where there are faults")
+    if spec.recovery.at_most < spec.recovery.at_least:
+        message = f"must not be shorter than at_least ({spec.recovery.at_least})"
+        problems.add(("spec", "recovery", "at_most"), message)
+    if spec.recovery.at_most <= _NOTHING:
+        problems.add(("spec", "recovery", "at_most"), "must be longer than nothing")
+    for n, stop in enumerate(spec.stop):
+        if (stop.error_rate is None) == (stop.slo is None):
+            problems.add(("spec", "stop", n), "needs exactly one of error_rate and slo")
+        if stop.for_ <= _NOTHING:
+            problems.add(("spec", "stop", n, "for"), "must be longer than nothing")

@@ -1,0 +1,66 @@
+"""Finds experiments among other files, cheaply: nothing is parsed, nothing heavy imported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+HEAD = 4096
+_OURS = re.compile(rb"^[\"']?apiVersion[\"']?:\s*[\"']?sloproof/", re.MULTILINE)
+_KIND = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?Experiment\b", re.MULTILINE)
+_ENDINGS = (".yaml", ".yml")
+_FOLDERS = ("slo", "fault_injectors", "experiments")
+_ROOTS = ("pyproject.toml", ".git")
+
+
+def find_experiments(paths: Iterable[Path]) -> list[Path]:
+    """The experiments among these files and inside these folders, hidden ones left out.
+
+    A file is one if its first 4 KiB have `apiVersion: sloproof/…` and `kind: Experiment`.
+    """
+    found = (file for path in paths for file in _candidates(path) if _is_experiment(file))
+    return list(dict.fromkeys(found))
+
+
+def project_of(file: Path) -> Path:
+    """The root of the project that a file belongs to.
+
+    The nearest folder around it that holds `slo/`, `fault_injectors/` or `experiments/`; else the
+    nearest with a `pyproject.toml` or `.git`; else the file's own folder.
+    """
+    folders = file.resolve().parents
+    for folder in folders:
+        if any((folder / name).is_dir() for name in _FOLDERS):
+            return folder
+    for folder in folders:
+        if any((folder / name).exists() for name in _ROOTS):
+            return folder
+    return folders[0]
+
+
+def yaml_files(folder: Path) -> list[Path]:
+    """Every YAML file inside a folder, in a stable order, hidden ones left out."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix in _ENDINGS
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
+
+
+def _candidates(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from yaml_files(path)
+    elif path.suffix in _ENDINGS:
+        yield path
+
+
+def _is_experiment(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD)
+    except OSError:
+        return False
+    return bool(_OURS.search(head) and _KIND.search(head))

@@ -1,0 +1,86 @@
+"""Where in a document something stands, and the problems found there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sloproof.errors import InvalidInput, Problem
+
+Place: TypeAlias = "tuple[str | int, ...]"
+
+
+def field_of(place: Place) -> str:
+    """A place as people read it: `spec.faults[0].with.delay`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document as plain data, with the line of each place in it.
+
+    `data` is what is meant, `shown` the same with secrets masked. `lossy` holds the text of each
+    number that says less than what was written (`1.10`, read as 1.1).
+    """
+
+    file: str
+    data: Any
+    shown: Any
+    lines: Mapping[Place, int] = field(default_factory=dict)
+    lossy: Mapping[Place, str] = field(default_factory=dict)
+
+    def line(self, place: Place) -> int:
+        """The line of `place`, or of the nearest thing around it; 0 where none is known."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 0)
+
+    @property
+    def kind(self) -> str:
+        """The document's kind, or "" if it has none."""
+        return str(self.data.get("kind", "")) if isinstance(self.data, dict) else ""
+
+    @property
+    def name(self) -> str:
+        """Its name in `metadata`, or "" if it has none."""
+        metadata = self.data.get("metadata") if isinstance(self.data, dict) else None
+        return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Collects what is wrong with one document, so that everything can be said at once."""
+
+    document: Document
+    found: list[Problem] = field(default_factory=list)
+    places: set[Place] = field(default_factory=set)
+
+    def add(self, place: Place, message: str) -> None:
+        """Note `message` about `place`, once."""
+        self.places.add(place)
+        problem = Problem(self.document.file, self.document.line(place), field_of(place), message)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def within(self, place: Place) -> bool:
+        """Whether anything was noted about `place` or what is inside it."""
+        return any(each[: len(place)] == place for each in self.places)
+
+    def raise_any(self) -> None:
+        """Raise all of them as `InvalidInput`, if there are any."""
+        if self.found:
+            raise InvalidInput(self.found)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "delay"?`, or what there is to choose from."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f'; did you mean "{close[0]}"?'
+    return f"; there is {', '.join(names)}" if names else "; there is none"

@@ -1,0 +1,184 @@
+"""What a selector matches in a target's file, and what is wrong with selectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+from sloproof.contracts import Duration
+from sloproof.model.target import Finder, Target, TargetLink
+from sloproof.spec.experiment import FaultPlan, Pick, Selector
+from sloproof.spec.places import Place, Problems, suggestion
+
+_FITTING = {
+    "instances": ("service", "instance", "region", "labels", "pick"),
+    "links": ("from", "to", "instance", "region", "pick"),
+    "volumes": ("volume", "pick"),
+    "load": (),
+    "nothing": (),
+    "": (),
+}
+_NEEDED = {
+    "instances": ("service", "instance", "region", "labels"),
+    "links": ("from", "to"),
+    "volumes": ("volume",),
+}
+
+
+def matching_instances(where: Selector, target: Target) -> list[Finder]:
+    """The copies that a selector matches, in the order of the target's file."""
+    return [
+        copy
+        for name, service in target.services.items()
+        for copy in service.instances
+        if where.service in (None, name)
+        and where.region in (None, service.region)
+        and where.instance in (None, copy.name)
+        and where.labels.items() <= copy.labels.items()
+    ]
+
+
+def matching_links(where: Selector, target: Target) -> list[TargetLink]:
+    """The links that a selector matches; a region is that of the calling service."""
+    return [
+        link
+        for link in target.links
+        if where.source in (None, link.source)
+        and where.to in (None, link.to)
+        and (where.region is None or where.region == _region(link.source, target))
+        and (
+            where.instance is None or where.instance in (link.source_instance, link.target_instance)
+        )
+    ]
+
+
+def check_selectors(plans: Mapping[int, FaultPlan], target: Target, problems: Problems) -> None:
+    """Every selector fits its fault and matches something, and no two faults want one thing."""
+    wanted: dict[int, set[str]] = {}
+    for n, plan in plans.items():
+        place: Place = ("spec", "faults", n, "where")
+        points_at = plan.fault.points_at
+        if not _fits(plan.where, points_at, plan.fault.kind, place, problems):
+            continue
+        if plan.where.pick is not None:
+            _check_pick(plan.where.pick, (*place, "pick"), problems)
+        if points_at in ("instances", "links"):
+            wanted[n] = _check_matches(plan.where, points_at, target, place, problems)
+    _check_fights(plans, wanted, problems)
+
+
+def _given(where: Selector) -> list[str]:
+    named = {
+        "service": where.service,
+        "instance": where.instance,
+        "region": where.region,
+        "labels": where.labels or None,
+        "from": where.source,
+        "to": where.to,
+        "volume": where.volume,
+        "pick": where.pick,
+    }
+    return [name for name, value in named.items() if value is not None]
+
+
+def _fits(where: Selector, points_at: str, kind: str, place: Place, problems: Problems) -> bool:
+    if points_at not in _FITTING:
+        return False
+    given = _given(where)
+    before = len(problems.found)
+    for key in given:
+        if key not in _FITTING[points_at]:
+            what = f"points at {points_at}" if _FITTING[points_at] else "points at nothing"
+            problems.add((*place, key), f"doesn't fit {kind}, which {what}")
+    needed = _NEEDED.get(points_at, ())
+    if needed and not set(needed) & set(given) and len(problems.found) == before:
+        problems.add(place, f"{kind} needs where: {' or '.join(needed)}")
+    return len(problems.found) == before
+
+
+def _check_pick(pick: Pick, place: Place, problems: Problems) -> None:
+    if sum(each is not None for each in (pick.count, pick.percent, pick.all)) != 1:
+        problems.add(place, "needs exactly one of count, percent and all")
+    elif pick.percent is not None and pick.percent.value == 0:
+        problems.add((*place, "percent"), "picks nothing")
+
+
+def _check_matches(
+    where: Selector, points_at: str, target: Target, place: Place, problems: Problems
+) -> set[str]:
+    """Names of what is matched; nothing where the fault may yet pick among them."""
+    if points_at == "instances":
+        found = [f"instance {copy.name}" for copy in matching_instances(where, target)]
+    else:
+        found = [f"link {link_name(link)}" for link in matching_links(where, target)]
+    if not found:
+        problems.add(place, f"matches nothing in target {target.name}{_hint(where, target)}")
+    elif where.pick is None and len(found) > 1:
+        names = ", ".join(each.partition(" ")[2] for each in found)
+        problems.add(place, f"matches {len(found)} ({names}): narrow it, or say how many to pick")
+    elif where.pick is not None and where.pick.count is not None and where.pick.count > len(found):
+        message = f"asks for {where.pick.count}, but only {len(found)} match"
+        problems.add((*place, "pick", "count"), message)
+    certain = where.pick is None or where.pick.all is True
+    return set(found) if certain else set()
+
+
+def _hint(where: Selector, target: Target) -> str:
+    services = set(target.services)
+    called = {link.source for link in target.links} | {link.to for link in target.links}
+    copies = {copy.name for service in target.services.values() for copy in service.instances}
+    regions = {service.region for service in target.services.values()}
+    for value, known in (
+        (where.service, services),
+        (where.source, called),
+        (where.to, called),
+        (where.instance, copies),
+        (where.region, regions),
+    ):
+        if value is not None and value not in known:
+            return f': no "{value}"{suggestion(value, known - {""})}'
+    return ""
+
+
+def link_name(link: TargetLink) -> str:
+    """A link as people read it: `dialogue → speech`, with the copies it is narrowed to."""
+    source = link.source_instance or link.source
+    return f"{source} → {link.target_instance or link.to}"
+
+
+def _region(service: str, target: Target) -> str:
+    return target.services[service].region if service in target.services else ""
+
+
+def _check_fights(
+    plans: Mapping[int, FaultPlan], wanted: Mapping[int, set[str]], problems: Problems
+) -> None:
+    for one, other in combinations(sorted(wanted), 2):
+        both = wanted[one] & wanted[other]
+        if not both or plans[one].fault.kind != plans[other].fault.kind:
+            continue
+        if _overlap(plans[one], plans[other]):
+            message = (
+                f"is in force with {plans[one].name} at one time on one {min(both)}: "
+                f"two of {plans[one].fault.kind} there would fight"
+            )
+            problems.add(("spec", "faults", other), message)
+
+
+def _overlap(one: FaultPlan, other: FaultPlan) -> bool:
+    """Whether they are in force at one time, so far as times are known beforehand."""
+    return any(
+        begin < other_end and other_begin < end
+        for begin, end in _spans(one)
+        for other_begin, other_end in _spans(other)
+    )
+
+
+def _spans(plan: FaultPlan) -> list[tuple[Duration, Duration]]:
+    if plan.at is None:
+        return []
+    length = plan.for_ or Duration(1)
+    every = plan.repeat.every if plan.repeat else Duration(0)
+    times = plan.repeat.times if plan.repeat else 1
+    begins = [Duration(plan.at.ns + every.ns * n) for n in range(times)]
+    return [(begin, begin + length) for begin in begins]

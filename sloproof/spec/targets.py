@@ -1,0 +1,197 @@
+"""Targets: from a document to a checked model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from sloproof.contracts import Duration
+from sloproof.extensions import Extensions
+from sloproof.model.target import Finder, HttpCall, Target, TargetProbe
+from sloproof.spec.envelope import open_envelope
+from sloproof.spec.places import Place, Problems, suggestion
+from sloproof.spec.shapes import validated
+from sloproof.spec.variables import is_late
+
+KIND = "Target"
+_OURS = ("name", "origin", "folder")
+_LOOPBACK = ("localhost", "::1")
+_SHORTEST_INTERVAL = Duration(10_000_000)
+
+
+def build_target(problems: Problems, folder: str) -> Target | None:
+    """The target of a document whose variables are replaced, or None after noting why not."""
+    metadata, spec = open_envelope(problems, KIND)
+    if metadata is None or not spec:
+        return None
+    for key in _OURS:
+        if key in spec:
+            problems.add(("spec", key), f'unknown key "{key}"')
+    own = {"name": metadata.name, "origin": problems.document.file, "folder": folder}
+    return validated(Target, {**spec, **own}, ("spec",), problems)
+
+
+def check_target(target: Target, extensions: Extensions, problems: Problems) -> None:
+    """Note everything about a target that can't be meant."""
+    if target.platform not in extensions.platforms:
+        hint = suggestion(target.platform, extensions.platforms)
+        problems.add(("spec", "platform"), f'unknown platform "{target.platform}"{hint}')
+    if target.platform == "external":
+        for key in ("start", "stop"):
+            if getattr(target, key) is not None:
+                problems.add(("spec", key), "an external target is never started or stopped")
+    elif target.stop is not None and target.start is None:
+        problems.add(("spec", "stop"), "what isn't started isn't stopped: there is no start")
+    _check_services(target, problems)
+    _check_links(target, problems)
+    _check_switches(target, problems)
+    _check_probes(target, extensions, problems)
+    _check_sources(target, problems)
+    _check_discovery(target, problems)
+    check_hosts(target, problems)
+
+
+def check_hosts(target: Target, problems: Problems) -> None:
+    """Nothing beyond loopback is touched unless `allow.hosts` names it."""
+    for place, url in _addresses(target):
+        if is_late(url):
+            continue
+        try:
+            parts = urlsplit(url)
+            host, _port = parts.hostname, parts.port
+        except ValueError:
+            host, parts = None, urlsplit("")
+        if parts.scheme not in ("http", "https") or not host:
+            problems.add(place, f'"{url}" is not an address (try http://127.0.0.1:8080)')
+        elif not _is_loopback(host) and host not in target.allow.hosts:
+            message = f"{host} is not on this host: name it under allow.hosts if it may be touched"
+            problems.add(place, message)
+
+
+def _addresses(target: Target) -> Iterator[tuple[Place, str]]:
+    yield ("spec", "entry", "url"), target.entry.url
+    for n, link in enumerate(target.links):
+        if link.proxy is not None:
+            yield ("spec", "links", n, "proxy", "server"), link.proxy.server
+    for name, switch in target.switches.items():
+        calls = {"read": switch.read, "set": switch.set, "reset": switch.reset}
+        for key, call in {**calls, "witness": switch.witness}.items():
+            if isinstance(call, HttpCall):
+                yield ("spec", "switches", name, key, "url"), call.url
+
+
+def _is_loopback(host: str) -> bool:
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _copies(target: Target) -> Iterator[tuple[Place, Finder]]:
+    for name, service in target.services.items():
+        for n, copy in enumerate(service.instances):
+            yield ("spec", "services", name, "instances", n), copy
+
+
+def _check_services(target: Target, problems: Problems) -> None:
+    names = Counter(copy.name for _, copy in _copies(target))
+    for place, copy in _copies(target):
+        if names[copy.name] > 1:
+            problems.add((*place, "name"), f'{names[copy.name]} instances are called "{copy.name}"')
+        ways = [copy.listens is not None, copy.pid_file is not None, bool(copy.command_line)]
+        if target.platform == "local" and sum(ways) != 1:
+            problems.add(place, "needs exactly one of listens, pid_file and command_line")
+        if isinstance(copy.listens, str) and not is_late(copy.listens):
+            problems.add((*place, "listens"), f'"{copy.listens}" is not a port')
+    for name, service in target.services.items():
+        if not service.instances:
+            problems.add(("spec", "services", name, "instances"), "needs at least one")
+
+
+def _check_links(target: Target, problems: Problems) -> None:
+    copies = {copy.name for _, copy in _copies(target)}
+    seen: set[tuple[str, str, str, str]] = set()
+    for n, link in enumerate(target.links):
+        place: Place = ("spec", "links", n)
+        ends = [("to", link.to)] if link.entry else [("from", link.source), ("to", link.to)]
+        for key, service in ends:
+            if service not in target.services:
+                hint = suggestion(service, target.services)
+                problems.add((*place, key), f'no service is called "{service}"{hint}')
+        for key, copy in (
+            ("source_instance", link.source_instance),
+            ("target_instance", link.target_instance),
+        ):
+            if copy and copy not in copies:
+                hint = suggestion(copy, copies)
+                problems.add((*place, key), f'no instance is called "{copy}"{hint}')
+        identity = (link.source, link.to, link.source_instance, link.target_instance)
+        if identity in seen:
+            problems.add(place, "stands twice: from and to are those of a link before")
+        seen.add(identity)
+
+
+def _check_switches(target: Target, problems: Problems) -> None:
+    copies = {copy.name for _, copy in _copies(target)}
+    for name, switch in target.switches.items():
+        place: Place = ("spec", "switches", name)
+        if switch.service not in target.services:
+            hint = suggestion(switch.service, target.services)
+            problems.add((*place, "service"), f'no service is called "{switch.service}"{hint}')
+        if switch.instance and switch.instance not in copies:
+            hint = suggestion(switch.instance, copies)
+            problems.add((*place, "instance"), f'no instance is called "{switch.instance}"{hint}')
+
+
+def _check_probes(target: Target, extensions: Extensions, problems: Problems) -> None:
+    seen: set[str] = set()
+    for group, probes in (("probes", target.probes), ("signals", target.signals)):
+        for n, probe in enumerate(probes):
+            place: Place = ("spec", group, n)
+            if probe.name in seen:
+                problems.add((*place, "name"), f'two probes or signals are called "{probe.name}"')
+            seen.add(probe.name)
+            _check_probe(probe, extensions, place, problems)
+
+
+def _check_probe(
+    probe: TargetProbe, extensions: Extensions, place: Place, problems: Problems
+) -> None:
+    if probe.kind not in extensions.probes:
+        hint = suggestion(probe.kind, extensions.probes)
+        problems.add((*place, "kind"), f'unknown probe "{probe.kind}"{hint}')
+    if probe.every < _SHORTEST_INTERVAL:
+        problems.add((*place, "every"), f"must be at least {_SHORTEST_INTERVAL}")
+    if probe.timeout <= Duration(0):
+        problems.add((*place, "timeout"), "must be longer than nothing")
+
+
+def _check_sources(target: Target, problems: Problems) -> None:
+    seen: set[str] = set()
+    for n, source in enumerate(target.events):
+        if source.name in seen:
+            problems.add(("spec", "events", n, "name"), f'two are called "{source.name}"')
+        seen.add(source.name)
+    for n, trace in enumerate(target.traces):
+        if trace.format == "envoy" and not (trace.source and trace.to):
+            problems.add(("spec", "traces", n), "an Envoy log doesn't name its link: give from, to")
+
+
+def _check_discovery(target: Target, problems: Problems) -> None:
+    discover = target.discover
+    if discover is not None:
+        if (discover.file is None) == (discover.command is None):
+            problems.add(("spec", "discover"), "needs exactly one of file and command")
+        return
+    for place, text in _texts(problems.document.data, ()):
+        if is_late(text):
+            problems.add(place, "uses $(found.…), but there is no discover")
+
+
+def _texts(data: object, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, (*place, key))
+    elif isinstance(data, list):
+        for n, value in enumerate(data):
+            yield from _texts(value, (*place, n))
+    elif isinstance(data, str):
+        yield place, data
