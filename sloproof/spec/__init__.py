@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sloproof.spec.discovery import fill_found
     from sloproof.spec.finding import find_experiments, project_of
-    from sloproof.spec.loading import Loaded, load_experiment, load_objectives
+    from sloproof.spec.loaded import Loaded
+    from sloproof.spec.loading import load_experiment, load_objectives
     from sloproof.spec.recorded import from_record, resolved_text
     from sloproof.spec.schema import json_schema
 
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Loaded": "loading",
+    "Loaded": "loaded",
     "fill_found": "discovery",
     "find_experiments": "finding",
     "from_record": "recorded",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sloproof.contracts import Duration, Rate
-from sloproof.extensions import builtin
+from sloproof.errors import ExtensionError
+from sloproof.extensions import Folder, builtin
 from sloproof.model.target import Target
 from sloproof.spec.experiment import Load, MixPart, Segment
 from sloproof.spec.places import Place, Problems, suggestion
@@ -84,14 +85,17 @@ def _check_part(part: MixPart, project: Path, place: Place, problems: Problems) 
 
 
 def profiles(project: Path) -> dict[str, Path]:
-    """The load profiles of a project and the built-in ones, by name."""
-    folders = (builtin("load_profiles"), project / "load_profiles")
-    return {
-        file.stem: file
-        for folder in folders
-        for file in sorted(folder.glob("*.py"))
-        if not file.stem.startswith("_")
-    }
+    """The load profiles of a project and the built-in ones, by name.
+
+    Raises `ExtensionError` for a name that comes twice.
+    """
+    found: dict[str, Path] = {}
+    for folder in (builtin("load_profiles"), project / "load_profiles"):
+        for name, file in Folder(folder).files().items():
+            other = found.setdefault(name, file)
+            if not other.samefile(file):
+                raise ExtensionError(f"profile {name!r} is defined twice: in {other} and in {file}")
+    return found
 
 
 def _check_segment(segment: Segment, place: Place, problems: Problems, *, last: bool) -> None:

@@ -120,7 +120,7 @@ def _references(check: Check) -> Iterator[tuple[str, str, str]]:
         kind = _marker(hint)
         value = getattr(check, field.name)
         names = value if isinstance(value, tuple) else (value,)
-        yield from ((key, kind, name) for name in names if kind and isinstance(name, str))
+        yield from ((key, kind, name) for name in names if kind and name)
 
 
 def _marker(hint: Any) -> str:
@@ -141,7 +141,8 @@ def check_references(
             continue
         noun = "SLO" if kind == "slo" else "recovery objective"
         hint = suggestion(name, [each for each, other in known.items() if other == kind])
-        problems.add(place, f'no {noun} is called "{name}"{hint}')
+        plain = place not in problems.document.lines  # the line gives a value, not a mapping
+        problems.add(place[:-1] if plain else place, f'no {noun} is called "{name}"{hint}')
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sloproof.contracts import Check
 from sloproof.spec.experiment import Line
-from sloproof.spec.places import Place, Problems, suggestion
+from sloproof.spec.places import Place, Problems, field_of, suggestion
 from sloproof.spec.shapes import keys_of, validated
 from sloproof.spec.written import FaultWindow, Siblings
 
@@ -94,17 +94,25 @@ def _check(shape: type[Check], value: Any, place: Place, problems: Problems) -> 
         if not fields:
             problems.add(place, f'takes no value: write "{shape.kind}:" and nothing behind it')
             return None
-        alone = dataclasses.replace(
-            problems.document,
-            lines={**problems.document.lines, (*place, fields[0]): problems.document.line(place)},
-            lossy={
-                **problems.document.lossy,
-                (*place, fields[0]): problems.document.lossy.get(place, ""),
-            },
-        )
-        inner = Problems(alone, problems.found)
-        return validated(shape, {fields[0]: value}, place, inner)
+        return _alone(shape, fields[0], value, place, problems)
     return validated(shape, value, place, problems)
+
+
+def _alone(
+    shape: type[Check], field: str, value: Any, place: Place, problems: Problems
+) -> Check | None:
+    """A check given as a plain value, which stands for its first field."""
+    document = problems.document
+    lossy = document.lossy.get(place, "")
+    noted = Problems(dataclasses.replace(document, lossy={(*place, field): lossy}))
+    check = validated(shape, {field: value}, place, noted)
+    inside = field_of((*place, field))
+    for each in noted.found:
+        if each.field == inside:
+            problems.add(place, each.message)
+        else:
+            problems.found.append(each)
+    return check
 
 
 def _window(beside: Siblings) -> str:

@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from sloproof.errors import InvalidInput, Problem
 from sloproof.extensions import Extensions
 from sloproof.model.target import Target
-from sloproof.spec.discovery import fill_found
 from sloproof.spec.envelope import single
-from sloproof.spec.experiment import Experiment
 from sloproof.spec.experiments import (
     Draft,
     check_references,
@@ -23,34 +20,18 @@ from sloproof.spec.experiments import (
 )
 from sloproof.spec.finding import project_of, yaml_files
 from sloproof.spec.library import Library
+from sloproof.spec.loaded import Loaded
 from sloproof.spec.objectives import Objectives, RecoveryObjective, SignalIndicator
 from sloproof.spec.places import Document, Place, Problems, suggestion
 from sloproof.spec.reading import read_file
+from sloproof.spec.recorded import resolved_text
 from sloproof.spec.targets import build_target, check_target
 from sloproof.spec.variables import Variables, read_variables, substitute
 
+__all__ = ["Loaded", "load_experiment", "load_objectives", "resolved_text"]
+
 TARGETS = Path("experiments", "targets")
 _NONE: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An experiment ready to run, and what it was made of.
-
-    `objectives` are those that it refers to, `documents` theirs and its own with variables
-    replaced, `variables` the names that `--set` may give.
-    """
-
-    experiment: Experiment
-    target: Target
-    objectives: Objectives
-    documents: tuple[Document, ...] = field(default=(), compare=False, repr=False)
-    project: Path = field(default=Path(), compare=False)
-    variables: frozenset[str] = field(default=frozenset(), compare=False)
-
-    def running(self, found: Mapping[str, Any]) -> Loaded:
-        """The same with what was found once the target ran filled in."""
-        return replace(self, target=fill_found(self.target, found))
 
 
 def load_experiment(

@@ -16,7 +16,7 @@ from sloproof.spec.experiment import Experiment
 from sloproof.spec.experiments import KIND as EXPERIMENT
 from sloproof.spec.experiments import draft_experiment
 from sloproof.spec.library import Library
-from sloproof.spec.loading import Loaded
+from sloproof.spec.loaded import Loaded
 from sloproof.spec.places import Document, Problems
 from sloproof.spec.plain import as_written
 from sloproof.spec.reading import read_text

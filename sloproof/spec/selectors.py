@@ -12,17 +12,13 @@ from sloproof.spec.places import Place, Problems, suggestion
 
 _FITTING = {
     "instances": ("service", "instance", "region", "labels", "pick"),
-    "links": ("from", "to", "instance", "region", "pick"),
+    "links": ("from", "to", "pick"),
     "volumes": ("volume", "pick"),
     "load": (),
     "nothing": (),
     "": (),
 }
-_NEEDED = {
-    "instances": ("service", "instance", "region", "labels"),
-    "links": ("from", "to"),
-    "volumes": ("volume",),
-}
+_ANY_OF = {"instances": ("service", "instance", "region", "labels"), "volumes": ("volume",)}
 
 
 def matching_instances(where: Selector, target: Target) -> list[Finder]:
@@ -39,16 +35,15 @@ def matching_instances(where: Selector, target: Target) -> list[Finder]:
 
 
 def matching_links(where: Selector, target: Target) -> list[TargetLink]:
-    """The links that a selector matches; a region is that of the calling service."""
+    """The links between the two ends of a selector, each a service or one of its copies.
+
+    A link that the target narrows to copies is a part of the link between their services.
+    """
     return [
         link
         for link in target.links
-        if where.source in (None, link.source)
-        and where.to in (None, link.to)
-        and (where.region is None or where.region == _region(link.source, target))
-        and (
-            where.instance is None or where.instance in (link.source_instance, link.target_instance)
-        )
+        if where.source in (link.source, link.source_instance)
+        and where.to in (link.to, link.target_instance)
     ]
 
 
@@ -86,13 +81,14 @@ def _fits(where: Selector, points_at: str, kind: str, place: Place, problems: Pr
         return False
     given = _given(where)
     before = len(problems.found)
-    for key in given:
-        if key not in _FITTING[points_at]:
-            what = f"points at {points_at}" if _FITTING[points_at] else "points at nothing"
-            problems.add((*place, key), f"doesn't fit {kind}, which {what}")
-    needed = _NEEDED.get(points_at, ())
-    if needed and not set(needed) & set(given) and len(problems.found) == before:
-        problems.add(place, f"{kind} needs where: {' or '.join(needed)}")
+    strange = [key for key in given if key not in _FITTING[points_at]]
+    for key in strange:
+        what = f"points at {points_at}" if _FITTING[points_at] else "points at nothing"
+        problems.add((*place, key), f"doesn't fit {kind}, which {what}")
+    if not strange and points_at == "links" and not {"from", "to"} <= set(given):
+        problems.add(place, f"{kind} needs where: from and to")
+    if not strange and points_at in _ANY_OF and not set(_ANY_OF[points_at]) & set(given):
+        problems.add(place, f"{kind} needs where: {' or '.join(_ANY_OF[points_at])}")
     return len(problems.found) == before
 
 
@@ -113,19 +109,20 @@ def _check_matches(
         found = [f"link {link_name(link)}" for link in matching_links(where, target)]
     if not found:
         problems.add(place, f"matches nothing in target {target.name}{_hint(where, target)}")
-    elif where.pick is None and len(found) > 1:
+    elif where.pick is None and len(found) > 1 and points_at == "instances":
         names = ", ".join(each.partition(" ")[2] for each in found)
         problems.add(place, f"matches {len(found)} ({names}): narrow it, or say how many to pick")
     elif where.pick is not None and where.pick.count is not None and where.pick.count > len(found):
         message = f"asks for {where.pick.count}, but only {len(found)} match"
         problems.add((*place, "pick", "count"), message)
-    certain = where.pick is None or where.pick.all is True
-    return set(found) if certain else set()
+    return set(found) if where.pick is None or where.pick.all else set()
 
 
 def _hint(where: Selector, target: Target) -> str:
     services = set(target.services)
-    called = {link.source for link in target.links} | {link.to for link in target.links}
+    called = {end for link in target.links for end in (link.source, link.to)}
+    called |= {link.source_instance for link in target.links}
+    called |= {link.target_instance for link in target.links}
     copies = {copy.name for service in target.services.values() for copy in service.instances}
     regions = {service.region for service in target.services.values()}
     for value, known in (
@@ -144,10 +141,6 @@ def link_name(link: TargetLink) -> str:
     """A link as people read it: `dialogue → speech`, with the copies it is narrowed to."""
     source = link.source_instance or link.source
     return f"{source} → {link.target_instance or link.to}"
-
-
-def _region(service: str, target: Target) -> str:
-    return target.services[service].region if service in target.services else ""
 
 
 def _check_fights(

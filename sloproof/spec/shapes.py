@@ -170,8 +170,13 @@ def _has(data: Any, part: str | int) -> bool:
     return isinstance(data, list) and isinstance(part, int) and part < len(data)
 
 
-def keys_of(shape: type[Any], *, camel: bool = False) -> dict[str, Any]:
+def keys_of(shape: Any, *, camel: bool = False) -> Mapping[str, Any]:
     """The keys that a dataclass has in YAML, each with its type."""
+    return _keys_of(shape, camel)
+
+
+@cache
+def _keys_of(shape: Any, camel: bool) -> Mapping[str, Any]:
     hints = get_type_hints(shape, include_extras=True)
     names: dict[str, Any] = {}
     for each in dataclasses.fields(shape):

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from sloproof.contracts import Duration
+from sloproof.contracts import Duration, Probe
 from sloproof.extensions import Extensions
 from sloproof.model.target import Finder, HttpCall, Target, TargetProbe
 from sloproof.spec.envelope import open_envelope
-from sloproof.spec.places import Place, Problems, suggestion
-from sloproof.spec.shapes import validated
+from sloproof.spec.places import Place, Problems, field_of, suggestion
+from sloproof.spec.shapes import keys_of, validated
 from sloproof.spec.variables import is_late
 
 KIND = "Target"
@@ -111,11 +111,9 @@ def _check_links(target: Target, problems: Problems) -> None:
     seen: set[tuple[str, str, str, str]] = set()
     for n, link in enumerate(target.links):
         place: Place = ("spec", "links", n)
-        ends = [("to", link.to)] if link.entry else [("from", link.source), ("to", link.to)]
-        for key, service in ends:
-            if service not in target.services:
-                hint = suggestion(service, target.services)
-                problems.add((*place, key), f'no service is called "{service}"{hint}')
+        if link.to not in target.services:
+            hint = suggestion(link.to, target.services)
+            problems.add((*place, "to"), f'no service is called "{link.to}"{hint}')
         for key, copy in (
             ("source_instance", link.source_instance),
             ("target_instance", link.target_instance),
@@ -158,10 +156,29 @@ def _check_probe(
     if probe.kind not in extensions.probes:
         hint = suggestion(probe.kind, extensions.probes)
         problems.add((*place, "kind"), f'unknown probe "{probe.kind}"{hint}')
+    else:
+        _check_params(probe, extensions.probes[probe.kind], (*place, "params"), problems)
     if probe.every < _SHORTEST_INTERVAL:
         problems.add((*place, "every"), f"must be at least {_SHORTEST_INTERVAL}")
     if probe.timeout <= Duration(0):
         problems.add((*place, "timeout"), "must be longer than nothing")
+
+
+def _check_params(probe: TargetProbe, shape: type[Probe], place: Place, problems: Problems) -> None:
+    """What stands there already must fit; what is found later is checked when it is filled in."""
+    later = {key for key, value in probe.params.items() if any(map(is_late, _words(value)))}
+    now = {key: value for key, value in probe.params.items() if key not in later}
+    known = keys_of(shape)
+    for key in later - set(known):
+        problems.add((*place, key), f'unknown key "{key}"{suggestion(key, known)}')
+    noted = Problems(problems.document)
+    validated(shape, now, place, noted)
+    awaited = {field_of((*place, key)) for key in later}
+    problems.found.extend(each for each in noted.found if each.field not in awaited)
+
+
+def _words(data: object) -> list[str]:
+    return [text for _, text in _texts(data, ())]
 
 
 def _check_sources(target: Target, problems: Problems) -> None:

@@ -141,7 +141,7 @@ spec:
   variables: {delay: 800ms}
   load:
     warmup: 5s
-    mix: [{profile: conversation, share: 80%}, {locustfile: perf/locustfile.py, share: 20%}]
+    mix: [{profile: orders, share: 80%}, {locustfile: perf/locustfile.py, share: 20%}]
     arrivals:
       - {from: 20/s, to: 100/s, for: 5s}
       - {rate: 100/s}
@@ -312,7 +312,7 @@ class Project:
         self.write("experiments/targets/shop.yaml", TARGET)
         self.write("slo/shop.yaml", SLOS)
         self.write("slo/recovery.yaml", RECOVERY)
-        self.write("load_profiles/conversation.py", "")
+        self.write("load_profiles/orders.py", "")
         self.write("perf/locustfile.py", "")
 
     @property
