@@ -26,6 +26,7 @@ from typing import Any
 from sloproof.contracts import Probe, ProbeSpec
 from sloproof.errors import ProberError
 from sloproof.run.mailbox import Inbox, Message, Outbox
+from sloproof.run.probing.precedence import take_precedence
 from sloproof.run.probing.samples import SampleWriter
 from sloproof.run.probing.series import Series
 from sloproof.run.probing.specs import make_probe, probe_kinds, spec_from_json
@@ -59,7 +60,7 @@ class Prober:
         opened = await asyncio.gather(*(self._open(probe) for probe in specs))
         # What lives now lives to the end; collections need not look at it, and so stay short.
         gc.freeze()
-        self._status.send({"is": "ready"})
+        self._status.send({"is": "ready", "scheduling": take_precedence()})
         for probe_spec, probe in zip(specs, opened, strict=True):
             self._begin(probe_spec, probe)
         await self._obey()

@@ -72,9 +72,15 @@ class Series:
             now = monotonic_ns()
             self._writer.add(self._spec.name, (intended, now, now), Sample(ok=False, detail="busy"))
             return
-        task = asyncio.get_running_loop().create_task(self._sample(intended))
+        task = asyncio.get_running_loop().create_task(self._take(intended))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    async def _take(self, intended: int) -> None:
+        await self._sample(intended)
+        if task := asyncio.current_task():
+            # At once: the callback comes a turn later, when the next sample may have been due.
+            self._under_way.discard(task)
 
     async def _sample(self, intended: int) -> None:
         sent = monotonic_ns()
