@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def lower_rank(total: int, quantile: Fraction, confidence: Fraction) -> int | No
     return found or None
 
 
-def at_ranks(values: NDArray[np.int64], *ranks: int) -> list[int | None]:
+def at_ranks(values: NDArray[np.integer[Any]], *ranks: int) -> list[int | None]:
     """The values at these ranks; None where a value is NEVER. Reorders `values` in place."""
     if ranks:
         values.partition(sorted({position - 1 for position in ranks}))

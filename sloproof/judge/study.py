@@ -5,20 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sloproof.contracts import Evidence
+from sloproof.judge.faults import ProvenFault, proven_faults
 from sloproof.judge.requests import Requests, read_requests
 from sloproof.spec.objectives import RecoveryObjective, Slo
 
 
 @dataclass(frozen=True, slots=True)
 class Study(Evidence):
-    """Evidence with the requests at hand."""
+    """Evidence with the requests and the proven faults at hand."""
 
     requests: Requests
+    faults: tuple[ProvenFault, ...]
 
 
 def requests_of(evidence: Evidence) -> Requests:
     """The requests at hand, or read from the record where a check is judged on its own."""
     return evidence.requests if isinstance(evidence, Study) else read_requests(evidence.record)
+
+
+def faults_of(evidence: Evidence) -> tuple[ProvenFault, ...]:
+    """The faults of the run, each with what is proven of it."""
+    if isinstance(evidence, Study):
+        return evidence.faults
+    run = evidence.windows["run"]
+    return proven_faults(evidence.record, requests_of(evidence), run)
 
 
 def slo_named(evidence: Evidence, name: str) -> Slo | None:

@@ -1,0 +1,101 @@
+"""The claim that a service is back within its recovery time objective."""
+
+from __future__ import annotations
+
+from sloproof.contracts import (
+    Check,
+    Duration,
+    Evidence,
+    Finding,
+    Number,
+    Outcome,
+    RecoveryName,
+    Source,
+)
+from sloproof.judge.recovery import Recovery, recoveries
+from sloproof.judge.study import faults_of, recovery_objective_named
+from sloproof.judge.wording import at, seconds, span
+from sloproof.model.verdict import worst
+
+
+class RecoveryTime(Check):
+    """After each fault the service is back within the RTO of `objective`."""
+
+    kind = "recovery"
+    sources = (Source.PROBES,)
+
+    objective: RecoveryName
+
+    def label(self) -> str:
+        """The recovery objective's name."""
+        return self.objective
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """PASS if the upper end of every interval meets the RTO, FAIL if a lower end misses it."""
+        objective = recovery_objective_named(evidence, self.objective)
+        if objective is None:
+            reason = f"there is no recovery objective named {self.objective}"
+            return Finding(Outcome.INCONCLUSIVE, reason)
+        relaxed = evidence.tolerance.get("rto")
+        rto = relaxed.ns if isinstance(relaxed, Duration) else objective.rto.ns
+        window = evidence.window
+        faults = tuple(
+            fault
+            for fault in faults_of(evidence)
+            if not window.name.startswith("fault:") or f"fault:{fault.facts.fault}" == window.name
+        )
+        if not faults:
+            return Finding(Outcome.INCONCLUSIVE, "no fault was injected to recover from")
+        if evidence.record.probe(objective.probe) is None:
+            return Finding(Outcome.INCONCLUSIVE, f"probe {objective.probe} took no sample")
+        found = recoveries(evidence.record, objective, faults, evidence.windows["run"])
+        outcomes = [_outcome(each, rto) for each in found]
+        outcome = worst(outcomes)
+        telling = [e for e, o in zip(found, outcomes, strict=True) if o is outcome]
+        return Finding(
+            outcome,
+            "; ".join(_words(each, rto) for each in telling),
+            tuple(number for each in found for number in _numbers(each)),
+            tuple(note for each in found for note in _notes(each, objective.probe)),
+        )
+
+
+def _outcome(found: Recovery, rto: int) -> Outcome:
+    if found.low > rto:
+        return Outcome.FAIL
+    if found.high is not None and found.high <= rto:
+        return Outcome.PASS
+    return Outcome.INCONCLUSIVE
+
+
+def _words(found: Recovery, rto: int) -> str:
+    origin = "its end" if found.counted_from == "fault_end" else "its beginning"
+    about = f"after {' and '.join(found.faults)}, counted from {origin},"
+    target = f"(RTO {seconds(rto)})"
+    if found.censored_at is not None:
+        return (
+            f"{about} the service was not seen back to stay before {seconds(found.censored_at)} "
+            f"into the record, when the harness put things right or the run ended: "
+            f"it took {span(found.low, None)} {target}"
+        )
+    if not found.failed:
+        return (
+            f"{about} the probe was never down, so it took {span(found.low, found.high)} {target}"
+        )
+    straddles = found.high is not None and found.low <= rto < found.high
+    advice = "; a shorter probing interval would tell" if straddles else ""
+    return f"{about} the service was back after {span(found.low, found.high)} {target}{advice}"
+
+
+def _numbers(found: Recovery) -> tuple[Number, ...]:
+    high = None if found.high is None else at(found.high)
+    numbers = [Number("rto", high, "s", low=at(found.low), high=high)]
+    if found.from_detection is not None:
+        numbers.append(Number("from detection", at(found.from_detection), "s"))
+    return tuple(numbers)
+
+
+def _notes(found: Recovery, probe: str) -> tuple[str, ...]:
+    if found.again is None:
+        return ()
+    return (f"probe {probe} failed again at {seconds(found.again)} into the record",)

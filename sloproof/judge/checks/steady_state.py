@@ -1,0 +1,98 @@
+"""The claim that all was well before anything was done."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from sloproof.contracts import Check, Evidence, Finding, Number, Outcome, SloName, Source
+from sloproof.judge.assessment import assess
+from sloproof.judge.facts import effects_of
+from sloproof.judge.ratio import Count, as_number
+from sloproof.judge.study import slo_named
+from sloproof.judge.wording import percent
+from sloproof.model.verdict import worst
+from sloproof.record.reader import Record
+from sloproof.spec.objectives import SignalIndicator, Slo
+
+GOOD = Fraction(99, 100)
+"""The least share of good samples of a probe in a steady state."""
+
+Part = tuple[Outcome, str, tuple[Number, ...]]
+
+
+class SteadyState(Check):
+    """Before the faults the objectives of `slo` (or of all SLOs) hold and all probes are good."""
+
+    kind = "steady_state"
+    home: ClassVar[str] = "baseline"
+    """The window it looks at where the line names none."""
+
+    slo: SloName = ""
+
+    def label(self) -> str:
+        """The SLO's name, if it is about one."""
+        return self.slo
+
+    def reads(self, objectives: dict[str, Any]) -> tuple[Source, ...]:
+        """Requests where an SLO over requests is named; else whatever there is."""
+        slo = objectives.get(self.slo)
+        if not isinstance(slo, Slo):
+            return ()
+        signal = isinstance(slo.indicator, SignalIndicator)
+        return (Source.SIGNALS if signal else Source.REQUESTS,)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Every objective and every probe on its own; the worst of them counts."""
+        slos = [slo for slo in evidence.objectives.values() if isinstance(slo, Slo)]
+        if self.slo:
+            named = slo_named(evidence, self.slo)
+            if named is None:
+                return Finding(Outcome.INCONCLUSIVE, f"there is no SLO named {self.slo}")
+            slos = [named]
+        elif not evidence.record.has("requests"):
+            slos = [slo for slo in slos if isinstance(slo.indicator, SignalIndicator)]
+        found: list[Part] = [
+            (each.outcome, f"{slo.name}: {each.reason}", each.numbers)
+            for slo in sorted(slos, key=lambda slo: slo.name)
+            for each in assess(evidence, slo)
+        ]
+        found += _probes(evidence)
+        if not found:
+            reason = f"nothing was measured in {evidence.window.name}"
+            return Finding(Outcome.INCONCLUSIVE, reason)
+        outcome = worst(each for each, _, _ in found)
+        telling = [reason for each, reason, _ in found if each is outcome]
+        numbers = tuple(number for _, _, numbers in found for number in numbers)
+        return Finding(outcome, "; ".join(telling), numbers)
+
+
+def _probes(evidence: Evidence) -> list[Part]:
+    """The target's own probes; a witness tells of its fault."""
+    record, window = evidence.record, evidence.window
+    found: list[Part] = []
+    for name in own_probes(record):
+        samples = record.probe(name)
+        if samples is None:
+            continue
+        inside = (samples.intended >= window.begin) & (samples.intended < window.end)
+        seen = Count(int((samples.ok & inside).sum()), int(inside.sum()))
+        if seen.ratio is None:
+            found.append((Outcome.INCONCLUSIVE, f"probe {name} took no sample", ()))
+            continue
+        outcome = Outcome.PASS if seen.ratio >= GOOD else Outcome.FAIL
+        words = f"probe {name}: {percent(seen.ratio, beside=GOOD)} of {seen.total:,} samples good"
+        found.append((outcome, words, (as_number(f"probe {name}", seen),)))
+    return found
+
+
+def own_probes(record: Record) -> list[str]:
+    """The probes that are no fault's witness."""
+    witnesses = {
+        name
+        for effect in effects_of(record).values()
+        for plan in (effect.witness, *effect.neighbours)
+        if plan is not None
+        for name in plan.probes
+    }
+    return [name for name in record.probe_names if name not in witnesses]

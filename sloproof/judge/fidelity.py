@@ -1,0 +1,247 @@
+"""Injection fidelity: absent before, present throughout with its size, absent after.
+
+Each effect is judged by its witness alone: by samples taken on a path that the injection doesn't
+use. See `sloproof.contracts.Sense` for what present means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from sloproof.contracts import Sense
+from sloproof.judge.clopper_pearson import lower_bound, upper_bound
+from sloproof.judge.facts import EffectFacts, WitnessPlan
+from sloproof.judge.witness import SIZED, Flags, Reading, median, read
+from sloproof.judge.wording import seconds
+from sloproof.record.reader import Record
+
+NOISE = 0.1
+"""The share of figures that may look present while the fault is absent."""
+HOLE = 5
+"""So many figures in a row without the fault are a hole in it, not jitter."""
+SURE = Fraction(99, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The life of one effect: sampled undisturbed from `clear`, in force from `applying` on.
+
+    `until` is when it began to go, `gone` when it should be gone (None where that can't be asked),
+    `later` how far absence afterwards can be asked for.
+    """
+
+    clear: int
+    applying: int
+    until: int
+    gone: int | None
+    later: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """What the witness says of one effect; `reason` is "" where all is well.
+
+    `appeared` and `vanished` are the times between which the first sample that saw it present, or
+    absent again, was under way.
+    """
+
+    witnessed: bool
+    reason: str = ""
+    appeared: tuple[int, int] | None = None
+    vanished: tuple[int, int] | None = None
+    measured: float | None = None
+    kept: str = "unknown"
+
+
+def fidelity(record: Record, effect: EffectFacts, span: Span) -> Fidelity:
+    """What the witness of `effect` says; every one of its probes has to see it."""
+    plan = effect.witness
+    if plan is None:
+        return Fidelity(witnessed=True)
+    fresh = [name for name in plan.probes if name not in plan.kept] or list(plan.probes)
+    seen = [_by_probe(record, plan, name, span) for name in fresh]
+    if not seen:
+        return Fidelity(witnessed=False, reason="its witness has no probe")
+    doubtful = [each for each in seen if not each.witnessed]
+    telling = doubtful[0] if doubtful else seen[0]
+    came = [each.appeared for each in seen if each.appeared]
+    went = [each.vanished for each in seen if each.vanished]
+    return Fidelity(
+        witnessed=not doubtful,
+        reason=telling.reason,
+        appeared=max(came, key=lambda times: times[1]) if came else None,
+        vanished=max(went, key=lambda times: times[1]) if went else None,
+        measured=telling.measured,
+        kept=_kept_connections(record, plan, span),
+    )
+
+
+def neighbour_affected(
+    record: Record, neighbour: WitnessPlan, effect: WitnessPlan | None, span: Span
+) -> bool | None:
+    """Whether what stands beside the effect felt it too; None where no sample tells."""
+    expected = neighbour.expected
+    if expected is None and effect is not None:
+        expected = effect.expected
+    plan = WitnessPlan(
+        neighbour.sense, neighbour.probes, neighbour.kept, expected, neighbour.unit, None
+    )
+    answers = [_feels(record, plan, name, span) for name in plan.probes]
+    known = [answer for answer in answers if answer is not None]
+    return any(known) if known else None
+
+
+def _feels(record: Record, plan: WitnessPlan, probe: str, span: Span) -> bool | None:
+    samples = record.probe(probe)
+    if samples is None:
+        return None
+    reading = read(plan, samples, span.clear, span.applying)
+    inside = reading.within(span.applying, span.until)
+    present, absent = _counted(reading, inside)
+    if not present + absent:
+        return None
+    limit = 0.5 if plan.sense in SIZED else NOISE
+    return present > limit * (present + absent)
+
+
+def _by_probe(record: Record, plan: WitnessPlan, probe: str, span: Span) -> Fidelity:
+    samples = record.probe(probe)
+    if samples is None:
+        return Fidelity(witnessed=False, reason=f"its witness {probe} took no sample")
+    reading = read(plan, samples, span.clear, span.applying)
+    candidates = reading.present & (reading.finished > span.applying) & (reading.sent < span.until)
+    if not candidates.any():
+        return Fidelity(witnessed=False, reason=f"its witness {probe} never saw it")
+    first = int(np.flatnonzero(candidates)[np.argmin(reading.finished[candidates])])
+    appeared = int(reading.sent[first]), int(reading.finished[first])
+    inside = reading.within(appeared[1], span.until)
+    inside[first] = True
+    measured = _measured(plan, reading, inside, span)
+    vanished = _vanished(reading, span)
+    doubts = (
+        _before(plan, reading, span),
+        _throughout(plan, reading, inside),
+        _size(plan, reading, inside, measured),
+        _after(plan, reading, span, vanished),
+    )
+    reason = next((f"{probe}: {doubt}" for doubt in doubts if doubt), "")
+    return Fidelity(not reason, reason, appeared, vanished, measured)
+
+
+def _counted(reading: Reading, chosen: Flags) -> tuple[int, int]:
+    return (
+        int(np.count_nonzero(reading.present & chosen)),
+        int(np.count_nonzero(reading.absent & chosen)),
+    )
+
+
+def _mostly_absent(plan: WitnessPlan, present: int, absent: int) -> bool:
+    allowed = NOISE * (present + absent) if plan.sense in SIZED else 0
+    return present <= allowed
+
+
+def _before(plan: WitnessPlan, reading: Reading, span: Span) -> str:
+    present, absent = _counted(reading, reading.within(span.clear, span.applying))
+    if not absent:
+        return "was not seen absent before" if not present else "was there before it was injected"
+    if not _mostly_absent(plan, present, absent):
+        return f"was there in {present} of {present + absent} samples before it was injected"
+    return ""
+
+
+def _throughout(plan: WitnessPlan, reading: Reading, inside: Flags) -> str:
+    """No sample without it; for figures, no long row of them, and not most of them."""
+    if plan.sense is Sense.STATUS:
+        return ""  # a share of errors is a size, judged as such
+    present, absent = _counted(reading, inside)
+    row = 1 if plan.sense not in SIZED else HOLE
+    hole = _row_of(reading.absent[inside & (reading.present | reading.absent)], row)
+    if hole is None and absent <= present:
+        return ""
+    times = reading.sent[inside & (reading.present | reading.absent)]
+    begin = "" if hole is None else f" (first at {seconds(int(times[hole]))})"
+    return f"was absent in {absent} of {present + absent} samples while it should be there{begin}"
+
+
+def _row_of(flags: Flags, length: int) -> int | None:
+    """Where the first row of `length` set flags begins."""
+    if len(flags) < length:
+        return None
+    sums = np.convolve(flags.astype(np.int64), np.ones(length, dtype=np.int64), mode="valid")
+    found = np.flatnonzero(sums == length)
+    return int(found[0]) if len(found) else None
+
+
+def _measured(plan: WitnessPlan, reading: Reading, inside: Flags, span: Span) -> float | None:
+    if plan.sense is Sense.STATUS:
+        present, absent = _counted(reading, inside)
+        return present / (present + absent) if present + absent else None
+    if plan.sense not in SIZED:
+        return None
+    there = median(reading.size[inside])
+    if plan.sense is Sense.THROUGHPUT or there is None:
+        return there
+    before = median(reading.size[reading.within(span.clear, span.applying)])
+    return None if before is None else there - before
+
+
+def _size(plan: WitnessPlan, reading: Reading, inside: Flags, measured: float | None) -> str:
+    """Whether the measured size is the one asked for; a share within what chance allows."""
+    if plan.expected is None or plan.tolerance is None or measured is None:
+        return ""
+    low = high = measured
+    if plan.sense is Sense.STATUS:
+        present, absent = _counted(reading, inside)
+        low = float(lower_bound(present, present + absent, SURE))
+        high = float(upper_bound(present, present + absent, SURE))
+    if high >= plan.expected - plan.tolerance and low <= plan.expected + plan.tolerance:
+        return ""
+    unit = f" {plan.unit}" if plan.unit else ""
+    return (
+        f"measured {measured:.6g}{unit} instead of {plan.expected:.6g}{unit} "
+        f"± {plan.tolerance:.6g}{unit}"
+    )
+
+
+def _vanished(reading: Reading, span: Span) -> tuple[int, int] | None:
+    gone = reading.absent & (reading.sent >= span.until)
+    if span.gone is None or not gone.any():
+        return None
+    first = int(np.flatnonzero(gone)[np.argmin(reading.finished[gone])])
+    return int(reading.sent[first]), int(reading.finished[first])
+
+
+def _after(
+    plan: WitnessPlan, reading: Reading, span: Span, vanished: tuple[int, int] | None
+) -> str:
+    if span.gone is None:
+        return ""
+    if vanished is None:
+        return "was not seen absent after it was undone"
+    begin = max(span.gone, vanished[0])
+    present, absent = _counted(reading, reading.within(begin, span.later))
+    if not _mostly_absent(plan, present, absent):
+        return f"was there in {present} of {present + absent} samples after it was undone"
+    return ""
+
+
+def _kept_connections(record: Record, plan: WitnessPlan, span: Span) -> str:
+    """Whether a connection older than the effect felt it."""
+    answers = set()
+    for name in plan.kept:
+        samples = record.probe(name)
+        if samples is None:
+            continue
+        reading = read(plan, samples, span.clear, span.applying)
+        inside = reading.within(span.applying, span.until)
+        present, absent = _counted(reading, inside)
+        broke = int(np.count_nonzero(~samples.ok & inside & (samples.detail != "busy")))
+        if present + absent + broke:
+            few = absent >= present if plan.sense in SIZED else present == 0
+            answers.add("unaffected" if few and not broke else "affected")
+    if not answers:
+        return "unknown"
+    return "affected" if "affected" in answers else "unaffected"

@@ -1,0 +1,151 @@
+"""What makes a record prove less than it shows: broken evidence, broken attribution.
+
+Broken evidence leaves the claims that rest on it INCONCLUSIVE, whatever was seen. Broken
+attribution allows no PASS; an observed FAIL stays, marked as unattributed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sloproof.contracts import Finding, Outcome, Source, Window
+from sloproof.judge.assessment import assess
+from sloproof.judge.case import Case, changes_load
+from sloproof.judge.facts import effects_of
+from sloproof.judge.faults import ProvenFault
+from sloproof.judge.sources import slos_named
+from sloproof.judge.study import Study
+
+CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
+"""What shows nothing of a fault that nothing crossed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One thing that was broken. It touches claims that read one of `sources` (None: every claim).
+
+    `since` is when it began to matter: a window that ended before is not touched.
+    """
+
+    text: str
+    sources: frozenset[Source] | None = None
+    since: int | None = None
+
+    def touches(self, reads: tuple[Source, ...], window: Window) -> bool:
+        """Whether a claim that reads these sources in this window rests on what was broken."""
+        if self.since is not None and window.end <= self.since:
+            return False
+        return self.sources is None or not self.sources.isdisjoint(reads)
+
+
+def evidence_doubts(case: Case) -> tuple[Doubt, ...]:
+    """What was wrong with the measuring itself."""
+    found = []
+    if not case.record.sealed:
+        found.append(Doubt("the record has no seal: only its readable beginning was judged"))
+    if case.record.torn:
+        found.append(Doubt("the last event of the record is torn"))
+    found += [Doubt(str(jump)) for jump in case.jumps]
+    if case.load is not None and not case.load.adequate:
+        found.append(Doubt(case.load.reason, frozenset({Source.REQUESTS})))
+    for probe in case.probes:
+        if probe.reason and probe.probe in case.own_probes:
+            found.append(Doubt(probe.reason, frozenset({Source.PROBES})))
+    return tuple(found)
+
+
+def attribution_doubts(case: Case) -> tuple[Doubt, ...]:
+    """Why what was seen may not be the faults' doing."""
+    since = case.first_fault
+    doubts = [
+        *_interruptions(case),
+        *(replace(doubt, since=since) for doubt in _injections(case)),
+        *(replace(doubt, since=since) for fault in case.faults for doubt in _of_fault(fault)),
+        *(replace(doubt, since=since) for doubt in _baseline(case)),
+    ]
+    return tuple(dict.fromkeys(doubts))
+
+
+def weighed(
+    finding: Finding, evidence: list[Doubt], attribution: list[Doubt]
+) -> tuple[Finding, bool]:
+    """What is left of a finding under the doubts that touch it, and whether it is unattributed."""
+    if evidence:
+        return _doubted(finding, "the evidence is broken", evidence), False
+    if attribution and finding.outcome is Outcome.PASS:
+        return _doubted(finding, "not shown to be the fault's doing", attribution), False
+    return finding, bool(attribution) and finding.outcome is Outcome.FAIL
+
+
+def _doubted(finding: Finding, why: str, doubts: list[Doubt]) -> Finding:
+    texts = "; ".join(doubt.text for doubt in doubts)
+    seen = f"seen all the same: {finding.outcome}, {finding.reason}"
+    return replace(
+        finding,
+        outcome=Outcome.INCONCLUSIVE,
+        reason=f"{why}: {texts}",
+        notes=(*finding.notes, seen),
+    )
+
+
+def _interruptions(case: Case) -> Iterator[Doubt]:
+    record = case.record
+    for event in record.of_kind("stop"):
+        yield Doubt(f"a stop condition ended the run: {event.data.get('condition', '')}")
+    for event in record.of_kind("interrupted"):
+        yield Doubt(f"the run was interrupted by {event.data.get('signal', 'a signal')}")
+    for event in record.of_kind("harness.error"):
+        where, error = event.data.get("where", ""), event.data.get("error", "")
+        yield Doubt(f"the harness failed in {where}: {error}")
+    ends = record.of_kind("run.finished")
+    if not ends:
+        yield Doubt("the end of the run was not recorded")
+    for event in ends:
+        if event.data.get("how") != "completed":
+            yield Doubt(f"the run {event.data.get('how')}: {event.data.get('reason', '')}")
+
+
+def _injections(case: Case) -> Iterator[Doubt]:
+    """Faults that were planned and did not come about, or did not go."""
+    for plan in case.experiment.faults:
+        came = sum(fault.facts.fault == plan.name for fault in case.faults)
+        times = 1 if plan.repeat is None else plan.repeat.times
+        if changes_load(plan) or came >= times:
+            continue
+        often = f"only {came} times of {times}" if came else "never"
+        yield Doubt(f"fault {plan.name} was {often} injected")
+    for effect in effects_of(case.record).values():
+        if effect.error:
+            yield Doubt(f"fault {effect.fault} could not be injected: {effect.error}")
+        if effect.undo_error:
+            yield Doubt(f"{effect.text} could not be undone: {effect.undo_error}")
+        if effect.outcome == "foreign":
+            yield Doubt(f"{effect.text} was changed by somebody else meanwhile")
+
+
+def _of_fault(fault: ProvenFault) -> Iterator[Doubt]:
+    if not fault.witnessed:
+        yield Doubt(f"fault {fault.name} was not witnessed: {fault.reason}")
+    if fault.exposure.count == 0:
+        yield Doubt(f"fault {fault.name} met nobody: {fault.exposure.reason}", CARRIED)
+    if fault.exposure.count is None:
+        reason = fault.exposure.reason
+        yield Doubt(f"whether fault {fault.name} met anybody is unknown: {reason}", CARRIED)
+
+
+def _baseline(case: Case) -> Iterator[Doubt]:
+    """Objectives that the claims are about, missed before anything was done."""
+    window = case.windows.get("baseline")
+    if window is None or not case.faulted:
+        return
+    seen: set[str] = set()
+    for line in case.experiment.verify:
+        for slo in slos_named(line.check, dict(case.objectives)):
+            if slo.name in seen:
+                continue
+            seen.add(slo.name)
+            study: Study = replace(case.study(line, window), general=False, tolerance={})
+            for each in assess(study, slo):
+                if each.outcome is Outcome.FAIL:
+                    yield Doubt(f"the baseline was not well: {slo.name}: {each.reason}")

@@ -1,0 +1,91 @@
+"""What a witness's samples say: the fault was present, was absent, or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sloproof.contracts import Sense
+from sloproof.judge.facts import WitnessPlan
+from sloproof.record.reader import Samples
+
+SECOND = 1e9
+SIZED = frozenset({Sense.DELAY, Sense.THROUGHPUT})
+"""Senses that compare a figure: noise can fake presence for a sample or two."""
+_WORDS: dict[Sense, frozenset[str]] = {
+    Sense.REFUSED: frozenset({"refused", "reset", "closed", "unreachable"}),
+    Sense.BLACKHOLE: frozenset({"timeout"}),
+    Sense.RESET: frozenset({"reset"}),
+    Sense.GONE: frozenset({"gone"}),
+    Sense.STOPPED: frozenset({"stopped"}),
+}
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """The samples of one probe by what they say; where both flags are unset they say nothing."""
+
+    sent: NDArray[np.int64]
+    finished: NDArray[np.int64]
+    size: NDArray[np.float64]
+    present: Flags
+    absent: Flags
+
+    def within(self, begin: int, end: int) -> Flags:
+        """The samples that were wholly under way between two times."""
+        return (self.sent >= begin) & (self.finished <= end)
+
+
+def read(plan: WitnessPlan, samples: Samples, begin: int, applying: int) -> Reading:
+    """The samples as `plan` understands them; those of [begin, applying] are the undisturbed."""
+    size = _sizes(plan.sense, samples)
+    present, absent = _sized(plan, size, samples, begin, applying)
+    if plan.sense not in SIZED:
+        present, absent = _worded(plan.sense, samples)
+    return Reading(samples.sent, samples.finished, size, present, absent)
+
+
+def median(values: NDArray[np.float64]) -> float | None:
+    """The lower median of the numbers among `values`: one that was observed."""
+    found = np.sort(values[np.isfinite(values)])
+    return float(found[(len(found) - 1) // 2]) if len(found) else None
+
+
+def _sizes(sense: Sense, samples: Samples) -> NDArray[np.float64]:
+    """The figures; a sample that timed out took at least that long and brought nothing."""
+    late = np.isnan(samples.value) & (samples.detail == "timeout")
+    if sense is Sense.DELAY:
+        return np.where(late, (samples.finished - samples.sent) / SECOND, samples.value)
+    if sense is Sense.THROUGHPUT:
+        return np.where(late, 0.0, samples.value)
+    return samples.value
+
+
+def _sized(
+    plan: WitnessPlan, size: NDArray[np.float64], samples: Samples, begin: int, applying: int
+) -> tuple[Flags, Flags]:
+    """Present by half of the requested delay or more; by less than twice the throughput."""
+    known = np.isfinite(size)
+    if plan.sense is Sense.THROUGHPUT:
+        threshold = 2 * (plan.expected or 0.0)
+        return known & (size < threshold), known & (size >= threshold)
+    undisturbed = median(size[(samples.sent >= begin) & (samples.finished <= applying)])
+    if undisturbed is None or plan.expected is None:
+        return np.zeros_like(known), np.zeros_like(known)
+    threshold = undisturbed + plan.expected / 2
+    return known & (size >= threshold), known & (size < threshold)
+
+
+def _worded(sense: Sense, samples: Samples) -> tuple[Flags, Flags]:
+    ok: Flags = samples.ok
+    if sense is Sense.OBSERVED:
+        return ~ok, ok
+    if sense is Sense.STATUS:
+        errors = np.array([str(word).startswith("status") for word in samples.detail], dtype=bool)
+        return ~ok & errors, ok
+    words = _WORDS.get(sense, frozenset())
+    named = np.array([str(word) in words for word in samples.detail], dtype=bool)
+    return ~ok & named, ok
