@@ -42,6 +42,7 @@ class ClaimRow:
     outcome: Outcome
     required: str
     measured: str
+    measure: str
     bounds: str
     reason: str
     numbers: tuple[str, ...]
@@ -138,6 +139,7 @@ def claim_row(claim: Claim) -> ClaimRow:
         outcome=claim.finding.outcome,
         required=words.number(asked, extra) if asked else words.NOTHING,
         measured=words.number(seen, extra) if seen else words.NOTHING,
+        measure=words.spoken(seen.name) if seen else "",
         bounds=words.bounds(seen) if seen else "",
         reason=claim.finding.reason,
         numbers=tuple(_figure(each) for each in rest[:MOST_NUMBERS]),

@@ -150,8 +150,10 @@ def _time(event: Event, on: Axis) -> float:
 
 def _state(event: Event) -> str:
     """What a breaker's event says it is now: `closed`, `open`, `half-open`, or "" if nothing."""
-    for said in (event.data.get("event"), event.data.get("detail")):
-        words = plain(said).lower()
+    detail = event.data.get("detail")
+    said = detail.get("state") if isinstance(detail, Mapping) else detail
+    for word in (said, event.data.get("event")):
+        words = plain(word).lower()
         for sign, state in (("half", "half-open"), ("clos", "closed"), ("open", "open")):
             if sign in words:
                 return state

@@ -153,17 +153,15 @@ def spoken(name: str) -> str:
 def required_and_measured(claim: Claim) -> tuple[Number | None, Number | None, list[Number]]:
     """What a claim asks for, what was seen of it, and the rest of its numbers.
 
-    The first number whose name is a `REQUIREMENT` is what it asks for; the first of the others is
-    the measurement.
+    The measurement is the first number whose name is no `REQUIREMENT`; the requirement the first
+    of the others that is in the same unit, or the first at all where nothing was measured.
     """
-    asked: Number | None = None
-    rest: list[Number] = []
-    for each in claim.finding.numbers:
-        if asked is None and REQUIREMENT.match(spoken(each.name)):
-            asked = each
-        else:
-            rest.append(each)
-    return asked, rest[0] if rest else None, rest[1:]
+    numbers = claim.finding.numbers
+    asking = [each for each in numbers if REQUIREMENT.match(spoken(each.name))]
+    seen = next((each for each in numbers if each not in asking), None)
+    fitting = [each for each in asking if seen is None or each.unit == seen.unit]
+    asked = fitting[0] if fitting else None
+    return asked, seen, [each for each in numbers if each not in (asked, seen)]
 
 
 def apart(asked: Number, seen: Number) -> int:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sloproof.model.verdict import Claim, Finding, Number, Outcome
+from sloproof.report import words
+from tests.report.sample import parse_xml
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 s"),
+        (0.00042, "0.42 ms"),
+        (0.812, "812 ms"),
+        (3.2149, "3.21 s"),
+        (12.0, "12 s"),
+        (125, "2 min 5 s"),
+        (7200, "2 h"),
+        (-5, "-5 s"),
+        (math.inf, "∞"),
+    ],
+)
+def test_seconds_are_spelled_in_the_unit_that_fits(value: float, text: str) -> None:
+    assert words.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "100%"), (0, "0%"), (0.5, "50%"), (0.99987, "99.987%"), (0.031, "3.1%")],
+)
+def test_ratios_are_spelled_in_per_cent(value: float, text: str) -> None:
+    assert words.ratio(value) == text
+
+
+@given(st.floats(0, 1, exclude_max=True, exclude_min=True))
+def test_only_one_is_spelled_as_a_hundred_per_cent(value: float) -> None:
+    if 1e-9 < value < 1 - 1e-9:
+        assert words.ratio(value) not in {"100%", "0%"}
+
+
+def claim(*numbers: Number) -> Claim:
+    return Claim("slo:a", "slo", "run", Finding(Outcome.FAIL, "", numbers))
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked"), [(0.99899996, 0.999), (0.9990001, 0.999), (0.98456, 0.9846)]
+)
+def test_a_missed_target_never_looks_met(seen: float, asked: float) -> None:
+    number, target = Number("good", seen, "ratio"), Number("target", asked, "ratio")
+    extra = words.apart(target, number)
+    assert words.number(number, extra) != words.number(target, extra)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "asked", "seen"),
+    [
+        ([("good", "ratio"), ("requests", "count"), ("target", "ratio")], "target", "good"),
+        ([("p99", "s"), ("target", "ratio"), ("limit", "s")], "limit", "p99"),
+        ([("p99", "s"), ("target", "ratio")], None, "p99"),
+        ([("at_most", "ratio"), ("spent", "ratio")], "at_most", "spent"),
+        ([("failure threshold", "count")], "failure threshold", None),
+        ([("targeted", "count")], None, "targeted"),
+        ([], None, None),
+    ],
+)
+def test_requirement_and_measurement_are_told_apart(
+    numbers: list[tuple[str, str]], asked: str | None, seen: str | None
+) -> None:
+    found = words.required_and_measured(claim(*(Number(name, 1, unit) for name, unit in numbers)))
+    assert (found[0] and found[0].name, found[1] and found[1].name) == (asked, seen)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Number("p99", None, "s"), "–"),
+        (Number("p99", None, "s", low=5), "over 5 s"),
+        (Number("p99", math.inf, "s"), "∞"),
+        (Number("size", 1536, "B"), "1.5 KiB"),
+        (Number("requests", 12840, "count"), "12,840"),
+        (Number("rate", 99.5, "/s"), "99.5/s"),
+        (Number("share", 3, "fish"), "3 fish"),
+    ],
+)
+def test_a_number_is_spelled_in_its_unit(number: Number, text: str) -> None:
+    assert words.number(number) == text
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_clean_text_may_stand_in_xml(text: str) -> None:
+    element = ET.Element("a", b=words.clean(text))
+    element.text = words.clean(text)
+    parsed = parse_xml(ET.tostring(element, encoding="unicode"))
+    assert (parsed.text or "").split() == words.clean(text).split()
+
+
+def test_text_cannot_turn_its_direction_around() -> None:
+    assert words.clean("a\u202eb") == "a\ufffdb"
