@@ -61,9 +61,15 @@ class _Quantity:
 
 
 def _decimal(value: Fraction) -> str:
-    """`value` with the fewest decimals that say it, at most nine."""
-    text = f"{float(value):.9f}".rstrip("0").rstrip(".")
-    return text or "0"
+    """`value` with the fewest decimals that say it, at most twelve; nine where none would do."""
+    places = 12 if _is_decimal(value) else 9
+    whole, rest = divmod(round(abs(value) * 10**places), 10**places)
+    text = f"{whole}.{rest:0{places}}".rstrip("0").rstrip(".")
+    return f"-{text}" if value < 0 and text != "0" else text
+
+
+def _is_decimal(value: Fraction) -> bool:
+    return (value * 10**12).denominator == 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -138,6 +144,9 @@ class Rate(_Quantity):
         return float(self.per_second)
 
     def __str__(self) -> str:
+        for unit, seconds in self._units.items():
+            if _is_decimal(self.per_second * seconds):
+                return f"{_decimal(self.per_second * seconds)}/{unit}"
         return f"{_decimal(self.per_second)}/s"
 
 
