@@ -18,9 +18,14 @@ class Finder:
     pid_file: str = ""
     command_line: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """The finder as plain data."""
+        words = list(self.command_line)
+        return {"listens": self.listens, "pid_file": self.pid_file, "command_line": words}
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finder:
-        """The finder that `asdict` wrote."""
+        """The finder that `to_json` wrote."""
         return cls(data["listens"], data["pid_file"], tuple(data["command_line"]))
 
     def find(self) -> Incarnation | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -69,18 +70,30 @@ class Kill(Effect):
             raise EffectError(
                 f"{self.instance} is dead, nobody healed it, and its service has no `restore:`"
             )
-        try:
-            done = subprocess.run(
-                self.restore, capture_output=True, timeout=self.restore_timeout, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EffectError(f"restoring {self.instance} failed: {error}") from error
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip()[-300:]
-            raise EffectError(f"restoring {self.instance} failed ({done.returncode}): {said}")
+        self._run_restore()
         if not _within(self.restore_timeout, lambda: not self.present(prior)):
             raise EffectError(f"{self.instance} was restored but is not there")
         return Undone.REVERTED
+
+    def _run_restore(self) -> None:
+        """Run the command; its output goes to a file, for what it starts may hold a pipe open."""
+        with tempfile.TemporaryFile() as said:
+            try:
+                done = subprocess.run(
+                    self.restore,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    timeout=self.restore_timeout,
+                    check=False,
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise EffectError(f"restoring {self.instance} failed: {error}") from error
+            if done.returncode:
+                said.seek(0)
+                words = said.read().decode("utf-8", "replace").strip()[-300:]
+                status = done.returncode
+                raise EffectError(f"restoring {self.instance} failed ({status}): {words}")
 
     def present(self, prior: Json) -> bool:
         """Whether the instance is dead: this life is over and no other answers to the finder."""

@@ -121,7 +121,15 @@ class Process(Effect):
     def _run_stop(self) -> None:
         """Run the stop command; when it fails or hangs, the kill that follows does its work."""
         try:
-            subprocess.run(self.stop, cwd=self.folder, capture_output=True, timeout=10, check=False)
+            subprocess.run(
+                self.stop,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=10,
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired):
             self._signal(signal.SIGTERM)
 

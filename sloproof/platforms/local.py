@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -82,7 +81,7 @@ class Local(Proxied, Kills, Pauses):
             instance=instance.name,
             signal="TERM" if delete else signal,
             grace_ns=max(grace.ns, 1) if delete else grace.ns,
-            finder=asdict(finder),
+            finder=finder.to_json(),
             restore=tuple(
                 word.replace("{instance}", instance.name)
                 for word in (restore.command if restore else ())

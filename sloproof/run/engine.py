@@ -6,6 +6,7 @@ early (a stop condition, a signal, a failure) goes on at restore.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -75,9 +76,10 @@ class Engine:
             how, reason = early.how, early.reason
             kind = {"stopped": "stop", "interrupted": "interrupted"}[how]
             self._tell(kind, condition=reason, signal=reason)
-        except (SloproofError, OSError) as error:
-            how, reason = "failed", str(error)
-            self._tell("harness.error", where=self._watch.phase, error=reason)
+        except Exception as error:  # noqa: BLE001 - the engine's edge: whatever it is, wind up
+            how, reason = "failed", str(error) or type(error).__name__
+            trace = "" if isinstance(error, SloproofError) else traceback.format_exc()
+            self._tell("harness.error", where=self._watch.phase, error=reason, trace=trace)
         return self._wind_up(how, reason)
 
     # -- phases

@@ -221,7 +221,7 @@ class Injector:
             fault=occurrence.plan.name,
             occurrence=occurrence.index,
             effect=str(effect),
-            kind=effect.kind,
+            effect_kind=effect.kind,
             lasting=effect.lasting,
             target=_target(effect, where),
             witness=_seen_by(effect.witness()),

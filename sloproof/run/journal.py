@@ -158,7 +158,7 @@ def read_journal(path: Path) -> JournalView:
                 closed = True
             elif kind == Stage.INTENDED:
                 entries[line["number"]] = Entry(**line)
-            elif kind in Stage:
+            else:
                 entries[line["number"]] = replace(entries[line["number"]], stage=Stage(kind))
         except (ValueError, KeyError, TypeError) as error:
             raise BrokenRecord(f"{path}:{number}: not a line of a journal: {error}") from error

@@ -113,7 +113,8 @@ class _Attempt:
     def __init__(self, entry: Entry, effect: Effect) -> None:
         self._entry = entry
         self._effect = effect
-        self._deadline = time.monotonic() + ATTEMPTS * effect.deadline.seconds
+        each = effect.deadline.seconds + PAUSE + 2 * effect.settle.seconds
+        self._deadline = time.monotonic() + ATTEMPTS * each
         self._outcome: Undone | None = None
         self._error = ""
         self._thread = threading.Thread(target=self._work, daemon=True)

@@ -1,4 +1,4 @@
-"""Starting a run: recover what dead runs left, lock the target, hire the crew, let the engine go."""
+"""Starting a run: recover what dead runs left, lock the target, hire the crew, let it go."""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ from sloproof.run.result import RunOptions, RunResult
 from sloproof.run.state import run_folder
 from sloproof.run.stopping import StopWatch
 from sloproof.run.watch import Signals, Watch
-from sloproof.spec.discovery import fill_found
 from sloproof.spec.experiment import Experiment
-from sloproof.spec.loading import Loaded, resolved_text
+from sloproof.spec import Loaded, resolved_text
 
 DEFAULT_PATIENCE = 30_000_000_000
 
@@ -198,7 +197,7 @@ class _Start:
         return platform
 
     def _complete(self, found: Mapping[str, Any]) -> Target:
-        return fill_found(self.loaded.target, found)
+        return self.loaded.running(found).target
 
     def _resolved(self, target: Target | None) -> str:
         filled = replace(self.loaded, target=target) if target else self.loaded

@@ -38,17 +38,25 @@ from sloproof.effects.witness import witness_from_json, witness_to_json
 Changes = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class World:
     """The file: what is changed now, by subject and property, and how often each copy was born."""
 
     path: Path
+    _read: tuple[int, int] = (0, 0)
+    _changes: Changes = field(default_factory=dict)
 
     def changes(self) -> Changes:
-        """What is changed now: `{subject: {property: value}}`."""
-        with self._open() as state:
-            found: Changes = state["changes"]
-            return found
+        """What is changed now: `{subject: {property: value}}`; not to be written to."""
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        if stamp != self._read:
+            with self._open() as state:
+                self._read, self._changes = stamp, state["changes"]
+        return self._changes
 
     def value(self, subject: str, what: str) -> Any:
         """A property that is changed now, or None."""

@@ -1,0 +1,138 @@
+"""Undoing: order, deadlines, retries, and effects whose fate is not known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from sloproof.contracts import Duration, Json, Owner, Undone
+from sloproof.effects import effect_to_json
+from sloproof.errors import EffectError
+from sloproof.model.clock import boot_id
+from sloproof.run.journal import Entry, Stage
+from sloproof.run.reversal import Reverted, revert
+from sloproof.testing.world import Change, World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awkward(Change):
+    """An effect whose undo misbehaves as its value says."""
+
+    kind: ClassVar[str] = "awkward"
+    deadline: ClassVar[Duration] = Duration(100_000_000)
+    trouble: str = ""
+    order: str = ""
+
+    def undo(self, prior: Json) -> Undone:
+        diary = Path(self.order)
+        tries = diary.read_text().count(self.subject) if diary.exists() else 0
+        with diary.open("a") as file:
+            file.write(f"{self.subject}\n")
+        if self.trouble == "always" or (self.trouble == "once" and not tries):
+            raise EffectError("it broke")
+        if self.trouble == "hangs":
+            time.sleep(1)
+        return super().undo(prior)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late(Change):
+    """An effect that appears once more after its undo, as one accepted by a stalled server."""
+
+    kind: ClassVar[str] = "late"
+    settle: ClassVar[Duration] = Duration(300_000_000)
+
+    def undo(self, prior: Json) -> Undone:
+        outcome = super().undo(prior)
+        world = World(Path(self.world))
+        if not world.value("marker", "seen"):
+            world.change("marker", "seen", True)
+            world.change(self.subject, self.what, self.value)
+        return outcome
+
+
+@dataclass(slots=True)
+class Bench:
+    folder: Path
+    told: list[Reverted] = field(default_factory=list)
+
+    def entry(self, effect: Change, stage: Stage = Stage.APPLIED, boot: str = "") -> Entry:
+        number = effect.owner.number if effect.owner else 0
+        effect.apply({"before": None})
+        return Entry(number, effect_to_json(effect), {"before": None}, boot or boot_id(), stage)
+
+    def awkward(self, number: int, subject: str, trouble: str = "") -> Entry:
+        effect = Awkward(
+            world=str(self.folder / "world"),
+            subject=subject,
+            what=f"x{number}",
+            value=1,
+            trouble=trouble,
+            order=str(self.folder / "order"),
+        )
+        return self.entry(effect.bound(Owner("r", number)))
+
+    @property
+    def left(self) -> list[str]:
+        changes = World(self.folder / "world").changes()
+        return sorted(subject for subject, changed in changes.items() if changed)
+
+    def revert(self, *entries: Entry) -> list[int]:
+        return sorted(one.number for one in revert(entries, done=self.told.append))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    yield Bench(tmp_path)
+
+
+def test_effects_on_one_thing_are_undone_newest_first(bench: Bench) -> None:
+    entries = [bench.awkward(number, "same") for number in (1, 2, 3)]
+    assert bench.revert(*entries) == []
+    assert [one.number for one in bench.told] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(("trouble", "failed"), [("once", []), ("always", [2]), ("hangs", [2])])
+def test_one_that_fails_keeps_none_from_running(
+    bench: Bench, trouble: str, failed: list[int]
+) -> None:
+    entries = [bench.awkward(1, "a"), bench.awkward(2, "b", trouble), bench.awkward(3, "c")]
+    assert bench.revert(*entries) == failed
+    assert bench.left == (["b"] if failed else [])
+
+
+def test_a_failure_says_what_to_do_by_hand(bench: Bench) -> None:
+    bench.revert(bench.awkward(1, "a", "always"))
+    assert bench.told[0].error == "it broke"
+    assert bench.told[0].remedy == "undo by hand: x1 1 on a"
+
+
+def test_unrelated_ones_run_at_the_same_time(bench: Bench) -> None:
+    began = time.monotonic()
+    bench.revert(*[bench.awkward(number, f"s{number}", "hangs") for number in range(8)])
+    assert time.monotonic() - began < 3
+
+
+def test_one_in_doubt_is_undone_until_it_stays_away(bench: Bench) -> None:
+    effect = Late(world=str(bench.folder / "world"), subject="a", what="x", value=1)
+    entry = bench.entry(effect.bound(Owner("r", 1)), Stage.INTENDED)
+    bench.revert(entry)
+    assert World(bench.folder / "world").value("a", "x") is None
+
+
+def test_what_lived_in_memory_is_gone_after_a_reboot(bench: Bench) -> None:
+    effect = Change(world=str(bench.folder / "world"), subject="a", what="x", value=1)
+    bench.revert(bench.entry(effect.bound(Owner("r", 1)), boot="another"))
+    assert bench.told[0].outcome is Undone.ABSENT
+    assert bench.left == ["a"]
+
+
+def test_an_effect_whose_class_is_gone_is_a_failure_and_the_rest_goes_on(bench: Bench) -> None:
+    lost = Entry(2, {"class": "no.such:Thing", "kind": "thing"}, {}, boot_id(), Stage.APPLIED)
+    assert bench.revert(bench.awkward(1, "a"), lost) == [2]
+    assert bench.left == []
