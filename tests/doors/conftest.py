@@ -5,9 +5,30 @@ from pathlib import Path
 import pytest
 
 from tests.doors.project import Project
+from tests.doors.rooms import CommandLine, Rooms
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A folder with experiments, and an engine that answers as it is told."""
     return Project.at(tmp_path / "project")
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    """Rooms that answer as they are told, in place of the real ones."""
+    furnished = Rooms()
+    furnished.furnish(monkeypatch)
+    return furnished
+
+
+@pytest.fixture
+def sloproof(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Project
+) -> CommandLine:
+    """The command line, in the project's folder and with a state folder of its own."""
+    monkeypatch.chdir(project.path)
+    monkeypatch.setenv("SLOPROOF_STATE_DIR", str(project.path / "state"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("tempfile.tempdir", str(project.path))
+    return CommandLine(monkeypatch, capsys)

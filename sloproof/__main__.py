@@ -1,0 +1,5 @@
+"""`python -m sloproof` is `sloproof`."""
+
+from sloproof.cli import main
+
+main()

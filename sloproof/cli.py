@@ -1,0 +1,232 @@
+"""The command line: thin commands, each a call into `sloproof.doors`.
+
+Nothing heavy is imported before a command needs it, so that `sloproof --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sloproof import __version__
+from sloproof.doors.ending import Ending, door
+
+app = typer.Typer(
+    name="sloproof",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Files = Annotated[list[Path], typer.Argument(help="Experiments, or folders of them.")]
+Sets = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Set a variable; repeatable.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+Target = Annotated[str | None, typer.Option(help="Another target than the files name.")]
+Labels = Annotated[
+    list[str],
+    typer.Option(
+        "--labels",
+        "-l",
+        metavar="NAME=VALUE",
+        help="Only experiments with this label; repeatable.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+RecordFolder = Annotated[Path, typer.Argument(metavar="RECORD", help="The folder of a run.")]
+AllowInconclusive = Annotated[
+    bool, typer.Option("--allow-inconclusive", help="Accept what can't reach a verdict.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def sloproof(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Chaos experiments under load, judged honestly against service level objectives.
+
+    Exit status: 0 PASS, 1 FAIL, 2 refused and nothing touched, 3 INCONCLUSIVE, 4 the harness or
+    the platform failed (what was injected is reverted), 5 something could not be reverted.
+    """
+
+
+@app.command()
+@door
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where; made if it isn't there.")] = Path(),
+) -> Ending:
+    """Write a small project that works: an experiment, its target, its objectives."""
+    from sloproof.doors import beginning
+
+    return beginning.init(folder)
+
+
+@app.command()
+@door
+def check(files: Files, *, set_: Sets, target: Target = None, labels: Labels) -> Ending:
+    """Validate files, and say everything that is wrong with them at once."""
+    from sloproof.doors import loading
+
+    return loading.check(loading.wanted(files, set_, target, labels))
+
+
+@app.command()
+@door
+def plan(
+    files: Files,
+    *,
+    set_: Sets,
+    target: Target = None,
+    labels: Labels,
+    allow_inconclusive: AllowInconclusive = False,
+) -> Ending:
+    """Show what a run would do, and whether it could reach a verdict; touch nothing."""
+    from sloproof.doors import loading, planning
+
+    wanted = loading.wanted(files, set_, target, labels)
+    return planning.plan(wanted, allow_inconclusive=allow_inconclusive)
+
+
+@app.command()
+@door
+def run(  # noqa: PLR0913 - a command line's options
+    files: Files,
+    *,
+    set_: Sets,
+    target: Target = None,
+    labels: Labels,
+    runs: Annotated[Path, typer.Option(help="The folder for records.")] = Path("runs"),
+    load_workers: Annotated[int, typer.Option(min=1, help="Processes that make the load.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")] = False,
+    allow_inconclusive: AllowInconclusive = False,
+) -> Ending:
+    """Run experiments one after the other; judge and report each."""
+    from sloproof.doors import loading, running
+
+    settings = running.Settings(
+        runs=runs,
+        seed=seed,
+        load_workers=load_workers,
+        allow_inconclusive=allow_inconclusive,
+        report=not no_report,
+        junit=junit,
+        markdown=markdown,
+    )
+    return running.run(loading.wanted(files, set_, target, labels), settings)
+
+
+@app.command()
+@door
+def status() -> Ending:
+    """Show the runs that live now."""
+    from sloproof.doors import attending
+
+    return attending.status()
+
+
+@app.command()
+@door
+def stop(
+    run: Annotated[str, typer.Argument(help="Its id; may be left out if only one runs.")] = "",
+) -> Ending:
+    """Ask a run to revert its faults and end."""
+    from sloproof.doors import attending
+
+    return attending.stop(run)
+
+
+@app.command()
+@door
+def judge(
+    record: RecordFolder,
+    *,
+    slo: Annotated[
+        list[Path],
+        typer.Option(
+            help="Judge by the objectives in this file; repeatable.",
+            default_factory=list,
+            show_default=False,
+        ),
+    ],
+) -> Ending:
+    """Judge a record anew; with --slo by other objectives than its own."""
+    from sloproof.doors import judging
+
+    return judging.judge(record, slo)
+
+
+@app.command()
+@door
+def report(
+    record: RecordFolder,
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to (default: into the record).")
+    ] = None,
+) -> Ending:
+    """Write the HTML report of a record."""
+    from sloproof.doors import judging
+
+    return judging.report(record, output)
+
+
+@app.command()
+@door
+def recover(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is left.")] = False,
+) -> Ending:
+    """Revert what runs left behind that died with their guardian."""
+    from sloproof.doors import attending
+
+    return attending.recover(dry_run=dry_run)
+
+
+@app.command()
+@door
+def faults(
+    kind: Annotated[str, typer.Argument(help="One kind, to see its fields.")] = "",
+) -> Ending:
+    """List the kinds of fault, or show the fields of one."""
+    from sloproof.doors import kinds
+
+    return kinds.faults(kind, Path.cwd())
+
+
+@app.command()
+@door
+def schema(
+    kind: Annotated[str, typer.Argument(help="Experiment, Target, …; all if left out.")] = "",
+) -> Ending:
+    """Print the JSON Schema of the files people write, for editors."""
+    from sloproof.doors import kinds
+
+    return kinds.schema(kind, Path.cwd())
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    app(prog_name="sloproof")

@@ -1,0 +1,141 @@
+"""How a command ends: with a status, an object for machines and words for people.
+
+| status | meaning |
+|---|---|
+| 0 | PASS |
+| 1 | FAIL |
+| 2 | usage, an invalid file, no verdict possible, a broken record: nothing was touched |
+| 3 | INCONCLUSIVE, also a stop condition or a signal |
+| 4 | the harness or the target's platform failed; what was injected is reverted |
+| 5 | something could not be reverted |
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
+
+import typer
+
+from sloproof.errors import HarnessError, InvalidInput, SloproofError
+from sloproof.model.verdict import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+DONE = 0
+REFUSED = 2
+INTERRUPTED = 3
+BROKE = 4
+UNREVERTED = 5
+STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 3}
+GRAVEST_FIRST = (5, 4, 1, 3, 2, 0)
+"""The design's order, and a refusal (2) before PASS: a file that was not run has not passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a command came to. `body` is printed with `--json`, `words` are for people."""
+
+    status: int = DONE
+    body: Mapping[str, Any] = field(default_factory=dict)
+    words: RenderableType = ""
+
+
+def gravest(statuses: Iterable[int]) -> int:
+    """The status of several outcomes together; 0 for none."""
+    seen = set(statuses)
+    return next((status for status in GRAVEST_FIRST if status in seen), DONE)
+
+
+def door(command: Callable[..., Ending]) -> Callable[..., NoReturn]:
+    """A command as typer calls it: says how it ended, and leaves with that status.
+
+    It gets the option `--json` that every command has.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    parameters = [
+        parameter.replace(annotation=hints[parameter.name])
+        for parameter in inspect.signature(command).parameters.values()
+    ]
+    as_json = inspect.Parameter(
+        "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson
+    )
+
+    def leave(*, as_json: bool, **given: Any) -> NoReturn:
+        ending = _ending(lambda: command(**given))
+        if as_json:
+            _write(sys.stdout, json.dumps(ending.body, indent=2, default=str) + "\n")
+        refused = "error" in ending.body
+        show(ending.words, sys.stderr if as_json or refused else sys.stdout)
+        raise typer.Exit(ending.status)
+
+    leave.__name__, leave.__doc__ = command.__name__, command.__doc__
+    leave.__annotations__ = {each.name: each.annotation for each in (*parameters, as_json)}
+    vars(leave)["__signature__"] = inspect.Signature([*parameters, as_json])
+    return leave
+
+
+def show(words: RenderableType, stream: IO[str]) -> None:
+    """Put words for people on `stream`, coloured where that is a terminal."""
+    if not words:
+        return
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, markup=False, soft_wrap=isinstance(words, str))
+    with console.capture() as captured:
+        console.print(words)
+    _write(stream, captured.get())
+
+
+def say(line: str) -> None:
+    """One line of progress or warning, on standard error."""
+    _write(sys.stderr, line.rstrip("\n") + "\n")
+
+
+def _ending(command: Callable[[], Ending]) -> Ending:
+    try:
+        return command()
+    except SloproofError as error:
+        return _refusal(error)
+    except KeyboardInterrupt:
+        return Ending(INTERRUPTED, {"exit_status": INTERRUPTED, "error": "interrupted"})
+    except Exception as error:  # noqa: BLE001 - the edge: a defect must not look like FAIL (1)
+        return _refusal(defect(error))
+
+
+def _refusal(error: SloproofError) -> Ending:
+    body: dict[str, Any] = {"exit_status": error.exit_status, "error": str(error)}
+    if isinstance(error, InvalidInput):
+        body["problems"] = [
+            {"file": each.file, "line": each.line, "field": each.field, "message": each.message}
+            for each in error.problems
+        ]
+    return Ending(error.exit_status, body, str(error))
+
+
+def defect(error: Exception) -> HarnessError:
+    """A defect as an error of one line, which names the file where its traceback is."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="sloproof-", suffix=".traceback", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    what = f"{type(error).__name__}: {error}"
+    return HarnessError(f"sloproof broke: {what} (traceback in {file.name})")
+
+
+def _write(stream: IO[str], text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:  # the reader went away (`| head`), which changes no outcome
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

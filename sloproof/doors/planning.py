@@ -1,0 +1,187 @@
+"""`plan`: what a run would do, and whether it could reach a verdict; touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sloproof.doors.ending import DONE, REFUSED, Ending
+from sloproof.doors.loading import Wanted, load
+from sloproof.errors import NoVerdictPossible
+
+if TYPE_CHECKING:
+    from sloproof.contracts import Platform
+    from sloproof.spec import Loaded
+    from sloproof.spec.experiment import After, Experiment, FaultPlan, StopCondition
+
+
+def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
+    """The plan of each experiment; refused (2) where one lacks something or can't be judged."""
+    plans = [plan_of(each) for each in load(wanted)]
+    obstacles = [
+        obstacle
+        for each in plans
+        for obstacle in each["lacks"] + ([] if allow_inconclusive else each["undecidable"])
+    ]
+    status = REFUSED if obstacles else DONE
+    body: dict[str, Any] = {"exit_status": status, "plans": plans}
+    if obstacles:
+        body["error"] = "\n".join(obstacles)
+    return Ending(status, body, "\n\n".join(map(_words, plans)))
+
+
+def refuse_without_verdict(loaded: Sequence[Loaded]) -> None:
+    """Raise `NoVerdictPossible` with every reason why a claim could not be decided."""
+    reasons = [reason for each in loaded for reason in _undecidable(each, _adequacy(each))]
+    if reasons:
+        hint = "give it more load, time or sources, or --allow-inconclusive"
+        raise NoVerdictPossible("\n".join([*reasons, hint]))
+
+
+def plan_of(loaded: Loaded) -> dict[str, Any]:
+    """What a run would do, as plain data."""
+    experiment = loaded.experiment
+    claims = _adequacy(loaded)
+    return {
+        "experiment": experiment.name,
+        "file": experiment.origin,
+        "hypothesis": experiment.hypothesis,
+        "target": {"name": loaded.target.name, "platform": loaded.target.platform},
+        "timeline": list(_timeline(experiment)),
+        "faults": [_fault(each, loaded) for each in experiment.faults],
+        "stop": [_stop(each) for each in experiment.stop],
+        "claims": claims,
+        "lacks": list(_lacks(loaded)),
+        "undecidable": _undecidable(loaded, claims),
+    }
+
+
+def _adequacy(loaded: Loaded) -> list[dict[str, Any]]:
+    """For each claim the samples expected and needed, and why it could not be decided."""
+    from sloproof.judge import adequacy
+
+    found = adequacy(loaded.experiment, loaded.objectives, loaded.target)
+    return [
+        {
+            "id": each.id,
+            "expected": each.expected,
+            "needed": each.needed,
+            "sources": [str(source) for source in each.sources],
+            "undecidable": each.reason,
+        }
+        for each in found
+    ]
+
+
+def _undecidable(loaded: Loaded, claims: Sequence[Mapping[str, Any]]) -> list[str]:
+    name = loaded.experiment.name
+    return [
+        f"{name}: {each['id']}: {each['undecidable']}" for each in claims if each["undecidable"]
+    ]
+
+
+def _timeline(experiment: Experiment) -> Iterator[dict[str, str]]:
+    """Moments count from the end of the warm-up, as `at` does."""
+    if experiment.load is not None:
+        yield {"at": f"−{experiment.load.warmup}", "what": "warm-up"}
+    yield {"at": "0s", "what": f"baseline for {experiment.baseline}"}
+    timed = sorted((each for each in experiment.faults if each.at), key=lambda each: each.at or 0)
+    for each in [*timed, *(each for each in experiment.faults if not each.at)]:
+        when = str(each.at) if each.at else _after(each.after)
+        length = f" for {each.for_}" if each.for_ else ""
+        again = f", {each.repeat.times} times every {each.repeat.every}" if each.repeat else ""
+        yield {"at": when, "what": f"{each.name}: {each.fault.kind}{length}{again}"}
+    recovery = experiment.recovery
+    length = f"{recovery.at_least} to {recovery.at_most}"
+    yield {"at": "then", "what": f"recovery, {length} after the last fault"}
+
+
+def _after(after: After | None) -> str:
+    if after is None:
+        return "at once"
+    names = [("detected", after.detected), ("injected", after.injected), ("ended", after.ended)]
+    (what, name) = next((pair for pair in names if pair[1]), ("", ""))
+    plus = f" plus {after.plus}" if after.plus.ns else ""
+    return f"when {name} is {what}{plus}, within {after.within}"
+
+
+def _fault(each: FaultPlan, loaded: Loaded) -> dict[str, Any]:
+    from sloproof.spec.plain import as_written
+    from sloproof.spec.selectors import matching_instances, matching_links
+
+    matches: list[str] = []
+    if each.fault.points_at == "instances":
+        matches = [copy.name for copy in matching_instances(each.where, loaded.target)]
+    elif each.fault.points_at == "links":
+        matches = [_link(link) for link in matching_links(each.where, loaded.target)]
+    elif each.where.volume:
+        matches = [each.where.volume]
+    return {
+        "name": each.name,
+        "inject": each.fault.kind,
+        "with": as_written(each.fault),
+        "matches": matches,
+        "pick": as_written(each.where.pick) if each.where.pick else None,
+        "needs": [need.__name__ for need in each.fault.needs],
+    }
+
+
+def _link(link: Any) -> str:
+    source = link.source_instance or link.source
+    return f"{source} → {link.target_instance or link.to}"
+
+
+def _stop(each: StopCondition) -> str:
+    what = f"slo {each.slo} missed"
+    if each.error_rate is not None:
+        what = f"error rate above {each.error_rate.above}"
+    return f"{what} for {each.for_}"
+
+
+def _lacks(loaded: Loaded) -> Iterator[str]:
+    """What the faults need and the platform, the host or the target can't do."""
+    platform = _platform(loaded)
+    for each in loaded.experiment.faults:
+        for need in each.fault.needs:
+            if reason := platform.lacks(need):
+                yield f"{loaded.experiment.name}: fault {each.name}: {reason}"
+        for arm in sorted(set(each.fault.arms) - set(loaded.target.arms)):
+            yield f"{loaded.experiment.name}: fault {each.name}: the target does not arm {arm}"
+
+
+def _platform(loaded: Loaded) -> Platform:
+    from sloproof.extensions import Extensions
+
+    make: Any = Extensions.of(loaded.project).platforms[loaded.target.platform]
+    platform: Platform = make(loaded.target, run="plan", work=Path())
+    return platform
+
+
+def _words(each: Mapping[str, Any]) -> str:
+    lines = [f"{each['experiment']} on {each['target']['name']} ({each['target']['platform']})"]
+    lines += [f"  {each['hypothesis']}"] if each["hypothesis"] else []
+    lines += ["", "  timeline"]
+    lines += [f"    {moment['at']:>8}  {moment['what']}" for moment in each["timeline"]]
+    lines += ["", "  faults"] if each["faults"] else []
+    lines += [f"    {_fault_words(fault)}" for fault in each["faults"]]
+    lines += [f"    stops when {condition}" for condition in each["stop"]]
+    lines += ["", "  claims"]
+    lines += [f"    {_claim_words(claim)}" for claim in each["claims"]]
+    lines += [f"  LACKS {lack}" for lack in each["lacks"]]
+    return "\n".join(lines)
+
+
+def _fault_words(fault: Mapping[str, Any]) -> str:
+    fields = ", ".join(f"{name} {value}" for name, value in fault["with"].items())
+    where = ", ".join(fault["matches"]) or "–"
+    pick = f" (pick {fault['pick']})" if fault["pick"] else ""
+    needs = ", ".join(fault["needs"]) or "nothing"
+    return f"{fault['name']}: {fault['inject']} {fields}; on {where}{pick}; needs {needs}"
+
+
+def _claim_words(claim: Mapping[str, Any]) -> str:
+    expected = "unknown" if claim["expected"] is None else claim["expected"]
+    sources = ", ".join(claim["sources"])
+    text = f"{claim['id']}: {expected} samples expected, {claim['needed']} needed; from {sources}"
+    return f"{text}; UNDECIDABLE: {claim['undecidable']}" if claim["undecidable"] else text

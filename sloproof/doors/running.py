@@ -1,0 +1,216 @@
+"""`run`: experiments one after the other, each judged and reported before the next begins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sloproof.doors.ending import (
+    BROKE,
+    INTERRUPTED,
+    STATUS,
+    UNREVERTED,
+    Ending,
+    defect,
+    gravest,
+    say,
+)
+from sloproof.doors.judging import VERDICT, claim_body, judged, write_page
+from sloproof.doors.loading import Wanted, load
+from sloproof.doors.planning import refuse_without_verdict
+from sloproof.errors import SloproofError
+
+if TYPE_CHECKING:
+    from sloproof.model.verdict import Verdict
+    from sloproof.record.reader import Record
+    from sloproof.run.result import RunOptions, RunResult
+    from sloproof.spec import Loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to run, and what to write afterwards."""
+
+    runs: Path
+    seed: int | None = None
+    load_workers: int = 0
+    allow_inconclusive: bool = False
+    report: bool = True
+    junit: Path | None = None
+    markdown: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What one experiment came to. Without a record there is no verdict."""
+
+    experiment: str
+    how: str
+    reason: str
+    folder: Path | None = None
+    record: Record | None = None
+    run: str = ""
+    verdict: Verdict | None = None
+    unreverted: tuple[str, ...] = ()
+    report: Path | None = None
+    broke: int = 0
+
+    @property
+    def status(self) -> int:
+        """The exit status of this experiment alone."""
+        if self.unreverted:
+            return UNREVERTED
+        if self.broke or self.verdict is None or self.how == "failed":
+            return self.broke or BROKE
+        status = STATUS[self.verdict.outcome]
+        return status if status or self.how == "completed" else INTERRUPTED
+
+    def body(self) -> dict[str, Any]:
+        """The object that `--json` prints of it."""
+        verdict = self.verdict
+        return {
+            "experiment": self.experiment,
+            "run": self.run,
+            "record": str(self.folder) if self.folder else None,
+            "outcome": verdict.outcome.value if verdict else None,
+            "exit_status": self.status,
+            "sentence": verdict.sentence if verdict else "",
+            "claims": [claim_body(claim) for claim in verdict.claims] if verdict else [],
+            "how": self.how,
+            "reason": self.reason,
+            "unreverted": list(self.unreverted),
+            "report": str(self.report) if self.report else None,
+        }
+
+    def words(self) -> str:
+        """What people are told of it."""
+        from sloproof.report.summary import summary_text
+
+        lines = summary_text(self.verdict) if self.verdict else [self.experiment]
+        if self.how != "completed" or self.reason:
+            lines.append(f"  the run was {self.how}: {self.reason}")
+        lines += [f"  NOT REVERTED: {each}" for each in self.unreverted]
+        if place := self.report or self.folder:
+            lines.append(f"  {place}")
+        return "\n".join(lines)
+
+
+def run(wanted: Wanted, settings: Settings) -> Ending:
+    """Run all that is wanted. What can't be reverted or is interrupted ends the rest, too."""
+    loaded = load(wanted)
+    if not settings.allow_inconclusive:
+        refuse_without_verdict(loaded)
+    ran = list(_one_after_the_other(loaded, settings))
+    _write_summaries(ran, settings)
+    status = gravest(each.status for each in ran)
+    words = "\n\n".join(each.words() for each in ran)
+    if len(loaded) == 1:
+        return Ending(status, ran[0].body(), words)
+    body = {"exit_status": status, "runs": [each.body() for each in ran]}
+    return Ending(status, body, f"{words}\n\n{_tally(ran, len(loaded))}")
+
+
+def _one_after_the_other(loaded: Sequence[Loaded], settings: Settings) -> Iterator[Ran]:
+    for each in loaded:
+        ran = _run_one(each, settings)
+        yield ran
+        if ran.unreverted or ran.how == "interrupted":
+            return
+
+
+def _run_one(loaded: Loaded, settings: Settings) -> Ran:
+    from sloproof.run.progress import progress_to
+    from sloproof.run.start import run_experiment
+
+    name = loaded.experiment.name
+    say(f"{name}: starts")
+    try:
+        result = run_experiment(loaded, _options(settings), progress_to(sys.stderr))
+    except SloproofError as error:
+        return _not_run(name, error)
+    except Exception as error:  # noqa: BLE001 - a defect in one run must not hide the others
+        return _not_run(name, defect(error))
+    return _judge_one(loaded, result, settings)
+
+
+def _options(settings: Settings) -> RunOptions:
+    from sloproof.run.result import RunOptions
+    from sloproof.run.state import state_dir
+
+    return RunOptions(
+        runs=settings.runs, state=state_dir(), seed=settings.seed, workers=settings.load_workers
+    )
+
+
+def _not_run(name: str, error: SloproofError) -> Ran:
+    """An engine that could not even begin; what it says it left behind, it left behind."""
+    unreverted = (str(error),) if error.exit_status == UNREVERTED else ()
+    return Ran(
+        experiment=name,
+        how="failed",
+        reason=str(error),
+        unreverted=unreverted,
+        broke=error.exit_status,
+    )
+
+
+def _judge_one(loaded: Loaded, result: RunResult, settings: Settings) -> Ran:
+    ran = Ran(
+        experiment=loaded.experiment.name,
+        how=result.how,
+        reason=result.reason,
+        folder=result.record,
+        run=result.run,
+        unreverted=tuple(result.unreverted),
+    )
+    try:
+        ran = _with_verdict(ran, result.record)
+        return _with_report(ran, loaded.project) if settings.report else ran
+    except SloproofError as error:
+        return _half_judged(ran, error)
+    except Exception as error:  # noqa: BLE001 - a defect must not hide what was left behind
+        return _half_judged(ran, defect(error))
+
+
+def _with_verdict(ran: Ran, folder: Path) -> Ran:
+    from sloproof.judge import verdict_json
+
+    record, verdict = judged(folder)
+    (folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
+    return replace(ran, record=record, verdict=verdict)
+
+
+def _with_report(ran: Ran, project: Path) -> Ran:
+    if ran.record is None or ran.verdict is None:
+        return ran
+    return replace(ran, report=write_page(ran.record, ran.verdict, project))
+
+
+def _half_judged(ran: Ran, error: SloproofError) -> Ran:
+    """A run that can't be judged or reported: the harness broke, whatever the error's status."""
+    return replace(ran, reason="; ".join(filter(None, [ran.reason, str(error)])), broke=BROKE)
+
+
+def _write_summaries(ran: Sequence[Ran], settings: Settings) -> None:
+    from sloproof.report.junit import junit_xml
+    from sloproof.report.markdown import markdown
+
+    judged_ones = [(each.record, each.verdict) for each in ran if each.record and each.verdict]
+    if settings.junit is not None:
+        _write(settings.junit, junit_xml(judged_ones))
+    if settings.markdown is not None:
+        _write(settings.markdown, "\n".join(markdown(*each) for each in judged_ones))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _tally(ran: Sequence[Ran], wanted: int) -> str:
+    lines = [f"{each.body()['outcome'] or 'ERROR':<12} {each.experiment}" for each in ran]
+    left = wanted - len(ran)
+    return "\n".join([*lines, *([f"{left} not run"] if left else [])])

@@ -1,0 +1,301 @@
+"""The other commands, and what all of them share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sloproof.effects.incarnation import self_incarnation
+from sloproof.errors import UsageError
+from sloproof.run.control import Status
+from sloproof.run.recover import Leftover, Recovered
+from sloproof.run.reversal import Reverted
+from tests.doors.project import ROOT, Project
+from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
+
+COMMANDS = ["init", "check", "plan", "run", "status", "stop", "judge", "report", "recover"]
+HEAVY = ["locust", "gevent", "pandas", "pyarrow", "numpy", "docker", "kubernetes", "pydantic"]
+
+
+class TestStart:
+    def test_help_names_every_command_at_once(self) -> None:
+        began = time.monotonic()
+        done = python("-m", "sloproof", "--help")
+        took = time.monotonic() - began
+        assert done.returncode == 0
+        assert all(f"│ {name} " in done.stdout for name in (*COMMANDS, "faults", "schema"))
+        assert took < 2, "0.3 s on a machine with nothing else to do"
+
+    def test_nothing_heavy_is_imported(self) -> None:
+        code = f"import sys, sloproof.cli; print(sorted(set({HEAVY}) & set(sys.modules)))"
+        assert python("-c", code).stdout == "[]\n"
+
+    @pytest.mark.parametrize(
+        "words", [["nothing"], ["run"], ["run", "x.yaml", "--nothing"], ["judge"]]
+    )
+    def test_usage_errors_are_2(self, sloproof: CommandLine, words: list[str]) -> None:
+        assert sloproof(*words).status == 2
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["check", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
+            (["check", "experiments", "--set", "novalue"], "--set novalue: expected NAME=VALUE"),
+            (["judge", "nowhere"], "nowhere: not a record"),
+            (["faults", "nothing"], "there is no fault 'nothing'"),
+            (["schema", "Nothing"], "there is no schema of 'Nothing'"),
+            (["stop"], "name one run to stop; running now: none"),
+        ],
+    )
+    def test_what_is_wrong_is_said_without_a_traceback(
+        self, sloproof: CommandLine, rooms: Rooms, words: list[str], said: str
+    ) -> None:
+        ended = sloproof(*words, "--json")
+        assert ended.status == 2
+        assert said in ended.err
+        assert said in json.loads(ended.out)["error"]
+        assert "Traceback" not in ended.err
+
+    def test_an_interrupt_is_3(
+        self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*args: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("sloproof.run.control.statuses", interrupted)
+        assert sloproof("status").status == 3
+
+    def test_a_reader_that_goes_away_changes_nothing(self) -> None:
+        command = f"{sys.executable} -m sloproof faults; echo status $? >&2"
+        done = subprocess.run(
+            ["bash", "-c", f"({command}) | true"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        assert done.stderr == "status 0\n"
+
+
+class TestInit:
+    def test_what_it_writes_is_valid(self, sloproof: CommandLine) -> None:
+        assert sloproof("init", "new").status == 0
+        assert Path("new/experiments/pause.yaml").exists()
+        assert Path("new/.gitignore").read_text() == "runs/\n"
+        assert sloproof("check", "new/experiments").status == 0
+
+    def test_it_overwrites_nothing(self, sloproof: CommandLine) -> None:
+        Path("new/slo").mkdir(parents=True)
+        Path("new/slo/availability.yaml").write_text("mine")
+        ended = sloproof("init", "new")
+        assert ended.status == 2
+        assert "new/slo/availability.yaml: is there already" in ended.err
+        assert Path("new/slo/availability.yaml").read_text() == "mine"
+        assert not Path("new/experiments").exists()
+
+
+class TestCheck:
+    def test_valid_files(self, sloproof: CommandLine, project: Project) -> None:
+        project.experiment("a")
+        ended = sloproof("check", "experiments")
+        assert (ended.status, ended.out) == (0, "experiments/a.yaml: valid (a)\n")
+
+    def test_every_problem_at_once(self, sloproof: CommandLine, project: Project) -> None:
+        for name in ("a", "b"):
+            file = project.experiment(name)
+            file.write_text(file.read_text().replace("baseline: 1s", "baseline: soon"))
+        ended = sloproof("check", "experiments", "--json")
+        assert ended.status == 2
+        assert len(json.loads(ended.out)["problems"]) == 2
+
+
+class TestPlan:
+    def test_it_shows_what_would_happen(
+        self, sloproof: CommandLine, rooms: Rooms, project: Project
+    ) -> None:
+        sloproof("init", "new")
+        ended = sloproof("plan", "new/experiments", "--set", "pause=3s")
+        assert ended.status == 0, ended.err
+        for said in (
+            "5s  pause: pod_pause for 3s",
+            "on web-1; needs Pauses",
+            "40 samples expected",
+        ):
+            assert said in ended.out
+        assert rooms.ran == []
+
+    def test_what_cant_be_decided_is_refused_and_shown(
+        self, sloproof: CommandLine, rooms: Rooms, project: Project
+    ) -> None:
+        rooms.fates = {"slow": Fate(undecidable="too few requests")}
+        file = project.experiment("slow")
+        refused = sloproof("plan", file)
+        assert refused.status == 2
+        assert "UNDECIDABLE: too few requests" in refused.err
+        assert sloproof("plan", file, "--allow-inconclusive").status == 0
+
+    def test_what_the_platform_lacks_is_refused(
+        self, sloproof: CommandLine, rooms: Rooms, project: Project
+    ) -> None:
+        sloproof("init", "new")
+        target = project.path / "new/experiments/targets/site.yaml"
+        text = target.read_text().replace("platform: local", "platform: external")
+        start, rest = text.split("  start:")[0], text.split("within: 10s\n")[1]
+        target.write_text(start + rest)
+        ended = sloproof("plan", "new/experiments", "--json", "--allow-inconclusive")
+        assert ended.status == 2
+        assert "Pauses" in json.loads(ended.out)["plans"][0]["lacks"][0]
+
+
+class TestAttending:
+    def test_running_runs_are_shown(
+        self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running = Status(
+            run="r1",
+            experiment="slow",
+            target="shop",
+            engine=str(self_incarnation()),
+            phase="faults",
+            remaining_s=12.3,
+            faults=("latency",),
+            line="",
+            record="runs/r1",
+        )
+        monkeypatch.setattr("sloproof.run.control.statuses", lambda state: [running])
+        said = sloproof("status").out
+        assert said == "r1  slow on shop: faults, in force: latency, about 12 s left\n"
+        assert json.loads(sloproof("status", "--json").out)["running"][0]["run"] == "r1"
+
+    def test_leftovers_are_warned_of(
+        self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left = Leftover("r0", Path("journal"), "shop", ("toxic slow",))
+        monkeypatch.setattr("sloproof.run.recover.leftovers", lambda state: [left])
+        ended = sloproof("status", "--json")
+        assert "warning: run r0 died and left on shop: toxic slow" in ended.err
+        assert json.loads(ended.out) == {"running": []}
+
+    def test_an_unknown_run_can_t_be_stopped(
+        self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(state: Path, run: str) -> Status:
+            raise UsageError(f"no run {run}")
+
+        monkeypatch.setattr("sloproof.run.control.stop", refuse)
+        assert sloproof("stop", "r9").status == 2
+
+    @pytest.mark.parametrize(
+        ("results", "status"),
+        [
+            ([], 0),
+            ([Recovered("r0", (), ())], 0),
+            ([Recovered("r0", (), (Reverted(1, "toxic", None, "no answer", "delete it"),))], 5),
+            ([Recovered("r0", (), (), "the journal is damaged")], 5),
+        ],
+    )
+    def test_recovering(
+        self,
+        sloproof: CommandLine,
+        monkeypatch: pytest.MonkeyPatch,
+        results: list[Recovered],
+        status: int,
+    ) -> None:
+        monkeypatch.setattr("sloproof.run.recover.recover", lambda state, told: results)
+        ended = sloproof("recover", "--json")
+        assert ended.status == status
+        assert len(json.loads(ended.out)["runs"]) == len(results)
+
+    def test_a_dry_run_reverts_nothing(
+        self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr("sloproof.run.recover.recover")
+        ended = sloproof("recover", "--dry-run")
+        assert (ended.status, ended.out) == (0, "nothing was left behind\n")
+
+
+class TestJudging:
+    @pytest.mark.parametrize(("outcome", "status"), [("PASS", 0), ("FAIL", 1), ("INCONCLUSIVE", 3)])
+    def test_a_record_is_judged_anew(
+        self, sloproof: CommandLine, rooms: Rooms, tmp_path: Path, outcome: str, status: int
+    ) -> None:
+        rooms.fates = {"slow": Fate(outcome=outcome)}
+        record = begin_record(tmp_path / "r1", "slow")
+        ended = sloproof("judge", record, "--json")
+        assert ended.status == status
+        assert json.loads(ended.out) == {"a": 1}
+        assert (record / "verdict.json").read_text() == '{"a": 1}\n'
+
+    def test_other_objectives_leave_the_records_own_verdict(
+        self, sloproof: CommandLine, rooms: Rooms, project: Project, tmp_path: Path
+    ) -> None:
+        project.experiment("slow", claims={"steady": "PASS"})
+        record = begin_record(tmp_path / "r1", "slow")
+        ended = sloproof("judge", record, "--slo", "slo/steady.yaml")
+        assert ended.status == 0, ended.err
+        assert "half was good: True" in ended.out
+        assert not (record / "verdict.json").exists()
+
+    def test_a_report_is_written(self, sloproof: CommandLine, rooms: Rooms, tmp_path: Path) -> None:
+        rooms.fates = {"slow": Fate(outcome="FAIL")}
+        record = begin_record(tmp_path / "r1", "slow")
+        assert sloproof("report", record).out == f"{record}/report.html\n"
+        assert sloproof("report", record, "-o", "page.html").status == 0
+        assert rooms.reports == [record / "report.html", Path("page.html")]
+
+
+class TestKinds:
+    def test_faults_are_listed_with_their_help(self, sloproof: CommandLine) -> None:
+        said = sloproof("faults").out
+        assert "latency" in said
+        assert "Every byte on a link arrives later." in said
+
+    def test_one_fault_shows_its_fields(self, sloproof: CommandLine) -> None:
+        said = sloproof("faults", "latency").out
+        assert "delay: duration, such as 800ms; required" in said
+        assert 'direction: upstream | downstream | both; default "downstream"' in said
+        assert "needs: DelaysLinks" in said
+
+    def test_a_projects_own_faults_are_listed(
+        self, sloproof: CommandLine, project: Project
+    ) -> None:
+        project.write("fault_injectors/gremlin.py", GREMLIN)
+        assert "A gremlin sits on a link." in sloproof("faults").out
+        said = sloproof("faults", "gremlin", "--json").out
+        assert json.loads(said)["faults"]["gremlin"]["fields"] == {
+            "teeth": {"type": "whole number", "required": False, "default": 3}
+        }
+
+    def test_schemas(self, sloproof: CommandLine) -> None:
+        assert "Experiment" in json.loads(sloproof("schema").out)
+        assert json.loads(sloproof("schema", "Target", "--json").out)["title"] == "sloproof Target"
+
+
+GREMLIN = '''
+from sloproof.contracts import Fault
+
+
+class Gremlin(Fault):
+    """A gremlin sits on a link."""
+
+    teeth: int = 3
+
+    def plan(self, where, on):
+        return []
+'''
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
