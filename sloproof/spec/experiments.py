@@ -18,7 +18,7 @@ from sloproof.spec.faults import (
     check_lengths,
     check_names,
     check_times,
-    name_of,
+    names_of,
     read_entries,
 )
 from sloproof.spec.lines import build_lines
@@ -54,17 +54,16 @@ def draft_experiment(
     spec = salvaged(ExperimentSpec, written, ("spec",), problems, stand_ins)
     if spec is None:
         return None
-    entries = read_entries(spec.faults, problems)
+    entries, names = read_entries(spec.faults, problems), names_of(spec.faults)
     plans = build_faults(entries, faults, problems)
     check_names(entries, problems)
-    check_times(entries, spec.baseline, problems)
+    check_times(entries, names, spec.baseline, problems)
     check_lengths(entries, plans, problems)
     _check_times(spec, problems)
     load = None
     if spec.load is not None:
         load = validated(Load, dict(spec.load), ("spec", "load"), problems)
-    names = frozenset(name_of(entry) for entry in entries.values())
-    lines = build_lines(spec.verify, checks, names, problems)
+    lines = build_lines(spec.verify, checks, frozenset(names), problems)
     experiment = Experiment(
         name=metadata.name if metadata else "unknown",
         origin=problems.document.file,

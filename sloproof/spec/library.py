@@ -75,6 +75,12 @@ class Library:
             return _recovery(self.recoveries[name])
         return build_slo(name, self.openslo)
 
+    def document(self, name: str) -> Document:
+        """The document that defines an objective."""
+        if name in self.recoveries:
+            return self.recoveries[name]
+        return self.openslo.documents["SLO", name]
+
     def everything(self) -> Objectives:
         """All objectives; raises `InvalidInput` with everything that is wrong anywhere."""
         problems = list(self.broken)

@@ -26,7 +26,7 @@ from sloproof.spec.places import Document, Place, Problems, suggestion
 from sloproof.spec.reading import read_file
 from sloproof.spec.recorded import resolved_text
 from sloproof.spec.targets import build_target, check_target
-from sloproof.spec.variables import Variables, read_variables, substitute
+from sloproof.spec.variables import Variables, mask, read_variables, substitute
 
 __all__ = ["Loaded", "load_experiment", "load_objectives", "resolved_text"]
 
@@ -82,6 +82,7 @@ class _Loading:
         name = target_name or (draft.experiment.target if draft and draft.target_known else None)
         target, their, of_target = self._target(name, own, chosen=target_name is not None)
         self._check_given(own.document, variables, of_target)
+        secrets = variables.secrets | of_target.secrets
         problems = Problems(own.document)
         if draft is not None:
             check_surroundings(draft, target, self.project, problems)
@@ -89,8 +90,7 @@ class _Loading:
         objectives = self._objectives(names, library, target, problems)
         self.found += problems.found
         if self.found or draft is None or target is None or their is None:
-            raise InvalidInput(list(dict.fromkeys(self.found)))
-        secrets = variables.secrets | of_target.secrets
+            raise InvalidInput(_masked(self.found, secrets))
         return Loaded(
             replace(draft.experiment, target=target.name, secrets=secrets),
             target,
@@ -193,11 +193,11 @@ class _Loading:
             except InvalidInput as error:
                 self.found += error.problems
         if target is not None:
-            self.found += _check_measured(objectives, target)
+            self.found += _check_measured(objectives, library, target)
         return objectives
 
 
-def _check_measured(objectives: Objectives, target: Target) -> Iterator[Problem]:
+def _check_measured(objectives: Objectives, library: Library, target: Target) -> Iterator[Problem]:
     """Whatever an objective measures, the target must have."""
     probes = [each.name for each in target.probes]
     signals = [each.name for each in target.signals]
@@ -209,8 +209,17 @@ def _check_measured(objectives: Objectives, target: Target) -> Iterator[Problem]
         else:
             continue
         if wanted not in known:
-            message = f'target {target.name} has no {noun} "{wanted}"{suggestion(wanted, known)}'
-            yield Problem(each.origin, 0, name, message)
+            problems = Problems(library.document(name))
+            place: Place = ("spec", "probe" if noun == "probe" else "indicator")
+            hint = suggestion(wanted, known)
+            problems.add(place, f'target {target.name} has no {noun} "{wanted}"{hint}')
+            yield from problems.found
+
+
+def _masked(found: Iterable[Problem], secrets: Iterable[str]) -> list[Problem]:
+    """Each problem once, without a secret in its message."""
+    masked = (replace(each, message=mask(each.message, secrets)) for each in found)
+    return list(dict.fromkeys(masked))
 
 
 def _read(file: Path, project: Path) -> list[Document]:

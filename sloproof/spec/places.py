@@ -77,10 +77,15 @@ class Problems:
             raise InvalidInput(self.found)
 
 
+def closest(word: str, known: Iterable[str]) -> list[str]:
+    """The one of the known words that was probably meant, or nothing."""
+    return difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean "delay"?`, or what there is to choose from."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = closest(word, names)
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; there is {', '.join(names)}" if names else "; there is none"

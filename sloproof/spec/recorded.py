@@ -23,7 +23,7 @@ from sloproof.spec.reading import read_text
 from sloproof.spec.scalars import mangled, read_plain
 from sloproof.spec.targets import KIND as TARGET
 from sloproof.spec.targets import build_target
-from sloproof.spec.variables import MASK
+from sloproof.spec.variables import mask
 
 FILE = "experiment.yaml"
 
@@ -102,7 +102,7 @@ def _unframed(document: Document) -> Problems:
 
 
 def _target_frame(target: Target, secrets: Iterable[str]) -> dict[str, Any]:
-    spec = _masked(as_written(target), sorted(secrets, key=len, reverse=True))
+    spec = _masked(as_written(target), frozenset(secrets))
     own = {key: spec.pop(key) for key in ("name", "origin", "folder")}
     return {
         "origin": own["origin"],
@@ -114,15 +114,12 @@ def _target_frame(target: Target, secrets: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _masked(data: Any, secrets: list[str]) -> Any:
+def _masked(data: Any, secrets: frozenset[str]) -> Any:
     if isinstance(data, dict):
         return {key: _masked(value, secrets) for key, value in data.items()}
     if isinstance(data, list):
         return [_masked(value, secrets) for value in data]
-    if isinstance(data, str):
-        for secret in secrets:
-            data = data.replace(secret, MASK)
-    return data
+    return mask(data, secrets) if isinstance(data, str) else data
 
 
 def _experiment(problems: Problems, known: Extensions) -> Experiment:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sloproof.errors import ExtensionError
-from sloproof.spec.places import Place, Problems, suggestion
+from sloproof.spec.places import Place, Problems, closest, suggestion
 from sloproof.spec.words import say
 
 T = TypeVar("T")
@@ -24,6 +24,11 @@ _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 _CAMEL = ConfigDict(extra="forbid", alias_generator=to_camel)
 _FILLED = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 _EXTRA = {"extra_forbidden", "unexpected_keyword_argument"}
+_COSTS = {
+    **dict.fromkeys(("missing", "string_type", "int_type", "int_parsing"), 1),
+    **dict.fromkeys(_EXTRA, 2),
+    **dict.fromkeys(("dataclass_type", "tuple_type", "dict_type", "mapping_type"), 3),
+}
 
 
 def adapter(shape: Any, *, camel: bool = False, filled: bool = False) -> TypeAdapter[Any]:
@@ -92,20 +97,23 @@ def _note(
     camel: bool,
 ) -> None:
     said: dict[Place, list[str]] = {}
+    misspelt: set[Place] = set()
     for detail in _likeliest(error.errors(include_url=False), data):
         inside = _inside(detail, data)
         where = (*place, *inside)
         if detail["type"] in _EXTRA:
             known = _keys(shape, inside[:-1], camel=camel)
             message = f'unknown key "{inside[-1]}"{suggestion(str(inside[-1]), known)}'
+            misspelt |= {(*where[:-1], meant) for meant in closest(str(inside[-1]), known)}
         else:
-            lossy = problems.document.lossy.get(where, "")
-            message = say(dict(detail), _at(data, inside), lossy)
+            value = inside[-1] if detail["loc"][-1:] == ("[key]",) else _at(data, inside)
+            message = say(dict(detail), value, problems.document.lossy.get(where, ""))
         messages = said.setdefault(where, [])
         if message not in messages:
             messages.append(message)
-    for where, messages in said.items():
-        problems.add(where, ", or ".join(messages))
+    for where in said.keys() - problems.places:
+        if not (where in misspelt and said[where] == ["is required"]):
+            problems.add(where, ", or ".join(said[where]))
 
 
 def _inside(detail: ErrorDetails, data: Any) -> Place:
@@ -154,8 +162,7 @@ def _member(detail: ErrorDetails, data: Any) -> tuple[Place, str]:
 
 
 def _cost(details: list[ErrorDetails]) -> int:
-    wrong = {"missing": 1, "dataclass_type": 3, "tuple_type": 3, "dict_type": 3, "mapping_type": 3}
-    return sum(2 if each["type"] in _EXTRA else wrong.get(each["type"], 0) for each in details)
+    return sum(_COSTS.get(each["type"], 0) for each in details)
 
 
 def _at(data: Any, place: Place) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ _FOUND = "found."
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """What each variable stands for, which of them are secret, and which were used."""
+    """What each variable stands for, which are secret, which were used, and which have no value."""
 
     values: Mapping[str, Scalar]
     secret: frozenset[str] = frozenset()
     used: set[str] = field(default_factory=set)
+    failed: frozenset[str] = frozenset()
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -50,6 +51,7 @@ def read_variables(
     """The document's `spec.variables` with what was `given` by `--set`, and the built-in ones."""
     values: dict[str, Scalar] = {"python": sys.executable, "project": str(project)}
     secret: set[str] = set()
+    failed: set[str] = set()
     for name, written in _declared(problems).items():
         place = ("spec", "variables", name)
         if not _NAME.fullmatch(name) or name in BUILT_IN or name == "found":
@@ -59,9 +61,11 @@ def read_variables(
         if form.secret:
             secret.add(name)
         values[name] = form.value(given.get(name), environment, place, problems)
-        if form.secret and len(str(values[name] or MASK)) < SHORTEST_SECRET:
+        if form.secret and len(str(values[name])) < SHORTEST_SECRET:
             problems.add(place, f"a secret of less than {SHORTEST_SECRET} letters can't be masked")
-    return Variables(values, frozenset(secret))
+        if problems.within(place):
+            failed.add(name)
+    return Variables(values, frozenset(secret), failed=frozenset(failed))
 
 
 def _declared(problems: Problems) -> Mapping[str, Any]:
@@ -143,6 +147,8 @@ def substitute(problems: Problems, variables: Variables, *, late: bool) -> Docum
             hint = suggestion(name, variables.values)
             problems.add(place, f'unknown variable "{name}"{hint} (a plain $( is written $$( )')
             return False
+        if name in variables.failed:
+            problems.places.add(place)  # said already, where the variable is declared
         return True
 
     document = problems.document
@@ -166,6 +172,13 @@ def fill(data: Any, found: Mapping[str, Any], missing: Callable[[str, Place], No
         return True
 
     return _walk(data, (), lambda name: _look_up(found, name), known)
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """The text with `***` in place of each secret, longer ones first."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
 
 
 def is_late(text: object) -> bool:

@@ -14,7 +14,8 @@ def say(detail: Detail, value: Any, lossy: str) -> str:
     """One problem as a sentence; `lossy` is a number's text where it says more than the number."""
     kind = str(detail["type"])
     if kind == "value_error":
-        return str(detail["ctx"]["error"])
+        hint = "; variables are written $(name)" if isinstance(value, str) and "${" in value else ""
+        return f"{detail['ctx']['error']}{hint}"
     if kind in _EXPECTED:
         return _expected(_EXPECTED[kind], value, lossy)
     if kind in _SAID:
