@@ -115,6 +115,8 @@ def _supervise(state: StateFile, settings: Settings, ready_fd: int | None) -> tu
         state.acquire()
     except (AlreadyRunning, UnfitFolder, OSError) as error:
         return USAGE, str(error)
+    if ready_fd is not None:
+        _log_to(state.folder / "supervisor.log")
     try:
         asyncio.run(run(state, settings, ready))
     except (StartFailed, NoFreePort) as error:
@@ -122,6 +124,12 @@ def _supervise(state: StateFile, settings: Settings, ready_fd: int | None) -> tu
     finally:
         state.remove()
     return OK, ""
+
+
+def _log_to(path: Path) -> None:
+    """Send what this process says to a file, as nobody listens to a detached one."""
+    with path.open("wb") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
 
 
 def _detach(state: StateFile, options: argparse.Namespace) -> int:
@@ -155,6 +163,8 @@ def _down(state: StateFile) -> int:
     if owner is None:
         return _clean_up(state)
     owner.signal(signal.SIGTERM)
+    # A stopped supervisor would not notice before it is continued.
+    owner.signal(signal.SIGCONT)
     if owner.wait(STOP_PATIENCE_S):
         left = sweep(state.folder)
         return _say(f"stopped{_swept(left)}", OK)

@@ -87,9 +87,7 @@ class Client:
 
     async def __aenter__(self) -> Client:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_TIMEOUT_S, use_dns_cache=False
-            ),
+            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_TIMEOUT_S),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
         )

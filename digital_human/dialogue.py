@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 import uuid
@@ -56,7 +57,7 @@ class Dialogue:
         self._business = business
 
     async def create(self, request: Request) -> Response:
-        session = new_session(time.time_ns() // 1_000_000)
+        session = new_session(time.time_ns() // 1_000_000, secrets.token_bytes(8))
         self._business.sessions.inc()
         return reply({"id": session.id}, 201)
 

@@ -117,6 +117,8 @@ def _cluster(upstreams: tuple[int, ...], settings: Settings) -> dict[str, Any]:
                 {"lb_endpoints": [{"endpoint": {"address": _address(port)}} for port in upstreams]}
             ],
         },
+        # By default a change of health reaches the balancer up to a second after it was found.
+        "common_lb_config": {"update_merge_window": "0s"},
         # The default of 3 concurrent retries would turn one dead copy into errors under load.
         "circuit_breakers": {
             "thresholds": [{"max_connections": 4096, "max_requests": 4096, "max_retries": 512}]

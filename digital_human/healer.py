@@ -100,15 +100,17 @@ class RestartCopy:
         return f"restarted as process {process['pid']}"
 
     async def verify(self, context: Context) -> bool:
-        """Whether the copy is well several times in a row before the time is up."""
+        """Whether the copy is well several times in a row; not if it dies or the time is up."""
         successes = 0
         try:
             async with asyncio.timeout(self._copies.settings.verify_timeout):
                 while successes < VERIFY_SUCCESSES:
                     well = await self._copies.well(context.instance)
                     successes = successes + 1 if well else 0
+                    if not well and not (await self._copies.process(context.instance))["running"]:
+                        return False
                     await asyncio.sleep(VERIFY_POLL_S)
-        except TimeoutError:
+        except (TimeoutError, ControlError):
             return False
         return True
 
@@ -148,7 +150,6 @@ class Healer:
                 self._misses[name] = 0
                 self._given_up.discard(name)
             elif name not in self._given_up:
-                self._misses[name] += 1
                 problem = await self._problem(result)
                 if problem is not None:
                     self._repairs[name] = asyncio.create_task(self._heal(problem, result))
@@ -178,6 +179,7 @@ class Healer:
                 return None
             starting = process["running"] and process["age_s"] < START_GRACE_S
             return None if starting else DEAD
+        self._misses[result.name] += 1
         if self._misses[result.name] >= self._settings.hung_after:
             return HUNG
         if self._misses[result.name] == 1:
@@ -186,9 +188,8 @@ class Healer:
 
     async def _heal(self, problem: str, result: CheckResult) -> None:
         name = result.name
-        context = Context(
-            name, f"{result.detail}, {self._misses[name]} in a row", self._impact(name)
-        )
+        times = f", {self._misses[name]} in a row" if problem == HUNG else ""
+        context = Context(name, result.detail + times, self._impact(name))
         recovery = await self._recovery.handle_problem(problem, context)
         self._misses[name] = 0
         if recovery in {Recovery.UNKNOWN, Recovery.GAVE_UP}:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from dataclasses import dataclass
 
 PATTERN = re.compile(r"([0-9a-f]{12})-([0-9a-f]{16})-([0-9a-f]{8})")
@@ -18,9 +17,9 @@ class Session:
     created_ms: int
 
 
-def new_session(now_ms: int) -> Session:
-    """A session begun at `now_ms`, milliseconds since the epoch."""
-    stem = f"{now_ms:012x}-{secrets.token_hex(8)}"
+def new_session(now_ms: int, chance: bytes) -> Session:
+    """A session begun at `now_ms`, milliseconds since the epoch, told apart by 8 random bytes."""
+    stem = f"{now_ms:012x}-{chance.hex()}"
     return Session(f"{stem}-{_check(stem)}", now_ms)
 
 

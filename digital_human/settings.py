@@ -131,7 +131,7 @@ CI = Settings(
     profile="ci",
     breaker=BreakerSettings(recovery_timeout=2.0),
     outlier_detection=OutlierDetectionSettings(interval=0.5, ejection_time=2.0),
-    health_check=HealthCheckSettings(interval=0.25, timeout=0.25),
+    health_check=HealthCheckSettings(interval=0.25, timeout=0.3),
     healer=HealerSettings(
         check_interval=0.5, check_timeout=1.0, restart_window=60.0, backoff=0.5, max_backoff=4.0
     ),
