@@ -7,6 +7,8 @@ the system's keep-alive limit all at the same age.
 from __future__ import annotations
 
 import random
+import resource
+import select
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,6 +17,7 @@ from typing import Any
 
 import gevent
 from gevent.pool import Pool
+from geventhttpclient.connectionpool import ConnectionPool
 from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
 from locust.user.task import LOCUST_STATE_RUNNING, DefaultTaskSet
@@ -152,6 +155,26 @@ def _suit_requests(kind: type[HttpUser], spec: LoadSpec) -> None:
             self.client.verify = spec.ca
 
     kind.__init__ = make  # type: ignore[method-assign]
+
+
+def keep_connections() -> None:
+    """Let this process hold a connection for each of very many users, and use it again.
+
+    geventhttpclient asks `select` whether an idle connection is still good, which only knows the
+    first 1,024 descriptors; past them, every request would open a connection anew.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    def is_alive(_: ConnectionPool, sock: Any) -> bool:
+        if sock is None or sock.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    pool: Any = ConnectionPool
+    pool._is_socket_alive = is_alive
 
 
 @cache

@@ -76,7 +76,9 @@ class LoadProcess:
             "failed": self._failed,
         }
         for message in self._status.receive():
-            told[message["is"]](message)
+            tell = told.get(message["is"])
+            if tell is not None:
+                tell(message)
         return self._state
 
     def begin(self, at_ns: int) -> None:

@@ -48,16 +48,17 @@ class Recorder:
                 return
             visit.flights.remove(flight)
             sent, finished = flight.sent, flight.finished or finished
-            url = flight.url
+            url, first = flight.url, flight.first
         else:
             found = (getattr(gevent.getcurrent(), "spawn_tree_locals", None) or {}).get(VISIT)
             if found is None:
                 return
             visit = found
             sent = finished - round((response_time or 0) * 1e6)
-            url = more.get("url") or name
+            url, first = more.get("url") or name, visit.requests == 0
+            visit.requests += 1
         kind = self._kind(visit.profile, name, request_type, url)
-        row = self._row(visit, kind, sent, finished)
+        row = self._row(visit, kind, (sent, finished), first=first)
         row.status = int(getattr(more.get("response"), "status_code", 0) or 0)
         row.size = response_length or 0
         self._judge(row, exception)
@@ -72,7 +73,8 @@ class Recorder:
             self._judge(row, error)
         visit.flights.clear()
         if exception is not None and not visit.requests:
-            row = self._row(visit, self.expected(visit.task, visit.profile), visit.intended, now)
+            row = self._without_request(visit)
+            row.finished = now
             self._judge(row, exception)
 
     def unfinished(self, visit: Visit) -> None:
@@ -82,15 +84,13 @@ class Recorder:
             row.outcome = RequestOutcome.UNFINISHED
             self._rows.write(row)
         if not visit.flights and not visit.requests:
-            kind = self.expected(visit.task, visit.profile)
-            row = self._row(visit, kind, visit.intended, NEVER)
+            row = self._without_request(visit)
             row.outcome = RequestOutcome.UNFINISHED
             self._rows.write(row)
 
     def no_slot(self, visit: Visit) -> None:
         """Record an arrival that found every slot taken."""
-        kind = self.expected(visit.task, visit.profile)
-        row = self._row(visit, kind, visit.intended, NEVER)
+        row = self._without_request(visit)
         row.outcome = RequestOutcome.NO_SLOT
         self._rows.write(row)
 
@@ -104,9 +104,8 @@ class Recorder:
             return seen.most_common(1)[0][0]
         return self._rows.kind(RequestKind(profile, profile, "", "*"))
 
-    def _row(self, visit: Visit, kind: int, sent: int, finished: int) -> Row:
-        first = visit.requests == 0
-        visit.requests += 1
+    def _row(self, visit: Visit, kind: int, times: tuple[int, int], *, first: bool) -> Row:
+        sent, finished = times
         if first and finished != NEVER:
             self._first.setdefault(visit.task, Counter())[kind] += 1
             self._first.setdefault(visit.profile, Counter())[kind] += 1
@@ -123,7 +122,11 @@ class Recorder:
 
     def _of_flight(self, flight: Flight) -> Row:
         kind = self._kind(flight.visit.profile, flight.name, flight.method, flight.url)
-        return self._row(flight.visit, kind, flight.sent, NEVER)
+        return self._row(flight.visit, kind, (flight.sent, NEVER), first=flight.first)
+
+    def _without_request(self, visit: Visit) -> Row:
+        kind = self.expected(visit.task, visit.profile)
+        return self._row(visit, kind, (visit.intended, NEVER), first=True)
 
     def _judge(self, row: Row, exception: BaseException | None) -> None:
         if exception is not None:

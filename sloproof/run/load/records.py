@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -136,12 +136,13 @@ class WorkerFiles:
         """Read the names; append what is new to `kinds` and `errors`; say where each one is."""
         own_kinds: list[int] = []
         own_errors = [0]
+        places = {item: place for found in (kinds, errors) for place, item in enumerate(found)}
         for line in _lines(self._names):
             if "kind" in line:
                 del line["kind"]
-                own_kinds.append(_place(kinds, RequestKind(**line)))
+                own_kinds.append(_place(kinds, RequestKind(**line), places))
             else:
-                own_errors.append(_place(errors, str(line["text"])))
+                own_errors.append(_place(errors, str(line["text"]), places))
         return Codes(np.array(own_kinds, np.uint16), np.array(own_errors, np.uint16))
 
 
@@ -169,10 +170,11 @@ def quantile(values: NDArray[Any], q: float) -> int:
     return int(np.partition(values, rank)[rank])
 
 
-def _place(found: list[Any], item: object) -> int:
-    if item not in found:
+def _place(found: list[Any], item: Hashable, places: dict[Any, int]) -> int:
+    place = places.setdefault(item, len(found))
+    if place == len(found):
         found.append(item)
-    return found.index(item)
+    return place
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ import locust
 from locust import User, argument_parser
 from locust.env import Environment
 
-from sloproof.run.load.crowd import Crowd, Crowds, slots_of, suit
+from sloproof.run.load.crowd import Crowd, Crowds, keep_connections, slots_of, suit
 from sloproof.run.load.generator import Generator
 from sloproof.run.load.recorder import Recorder
 from sloproof.run.load.rows import RowWriter, Sink
@@ -55,6 +55,7 @@ class Station:
         self.environment.parsed_options = self._options(events)
         events.init.fire(environment=self.environment, runner=self.environment.runner, web_ui=None)
         events.test_start.fire(environment=self.environment)
+        keep_connections()
         crowds = [
             Crowd(profile, kind, share, random.Random(f"{self._spec.seed}/{number}/{self._share}"))
             for number, (profile, kind, share) in enumerate(kinds)
@@ -128,7 +129,7 @@ class Station:
         for number, part in enumerate(self._spec.mix):
             users = load_users(part, number)
             self.environment.user_classes.extend(users)
-            weights = {user: _weight(user) for user in users}
+            weights = _weights(users)
             for user in users:
                 suit(user, self._spec)
                 if user.wait_time is not User.wait_time:
@@ -142,8 +143,10 @@ class Station:
         yield from found
 
 
-def _weight(user: type[User]) -> Any:
-    return Fraction(user.fixed_count or user.weight).limit_denominator(1_000_000)
+def _weights(users: list[type[User]]) -> dict[type[User], Fraction]:
+    """The classes' weights; a `fixed_count` counts as one, and none at all means equal ones."""
+    found = {u: Fraction(u.fixed_count or u.weight).limit_denominator(10**6) for u in users}
+    return found if any(found.values()) else dict.fromkeys(users, Fraction(1))
 
 
 def new_environment(spec: LoadSpec) -> Environment:

@@ -21,6 +21,7 @@ class Flight:
     method: str
     name: str
     url: str
+    first: bool
     sent: int = 0
     finished: int = 0
 
@@ -35,6 +36,7 @@ class Visit:
     profile: str
     task: object
     requests: int = 0
+    """How many were made, and are recorded or under way."""
     flights: list[Flight] = field(default_factory=list)
 
 
@@ -46,13 +48,18 @@ def follow(client: Any, visiting: Callable[[], Visit | None], timeout: float) ->
     """
     send = client.request
 
-    def request(method: str, url: str, name: str | None = None, *args: Any, **options: Any) -> Any:
+    def request(
+        method: str, url: str | bytes, name: str | None = None, *args: Any, **options: Any
+    ) -> Any:
         visit = visiting()
         timer = gevent.Timeout(timeout, TimeoutError("timed out"))
         if visit is None:
             with timer:
                 return send(method, url, name, *args, **options)
-        flight = Flight(visit, method, name or client.request_name or url, url)
+        text = url if isinstance(url, str) else str(url, "latin-1")
+        label = name or client.request_name or text
+        flight = Flight(visit, method, label, text, first=visit.requests == 0)
+        visit.requests += 1
         visit.flights.append(flight)
         context = options.get("context") or {}
         options["context"] = {**context, FLIGHT: flight}

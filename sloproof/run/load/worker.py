@@ -38,7 +38,9 @@ def work(host: str, port: int, folder: Path | None) -> int:
 
     Rows are written into `folder`, or sent to the master without one.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if folder is not None:
+        # The terminal's interrupt is for the engine to answer; elsewhere it is for the worker.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return Worker(host, port, folder).work()
 
 

@@ -50,6 +50,7 @@ class Scripted:
         self.seen: list[str] = []
         self.stall = (0.0, 0.0)
         self.answers: dict[str, int] = {}
+        self.connections = 0
         self.open: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         started = threading.Event()
@@ -86,6 +87,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._script.open.add(transport)
+        self._script.connections += 1
 
     def connection_lost(self, error: Exception | None) -> None:
         self._script.open.discard(self._transport)
@@ -189,7 +191,6 @@ def start(tmp_path: Path, server: Scripted) -> Iterator[Start]:
             "mix": (Part("profile", str(path), Fraction(1)),),
             "pieces": (level,),
             "host": server.url,
-            "slots": 20,
             **spec,
         }
         started.append(Load(tmp_path / f"load-{len(started)}", LoadSpec(**spec)))

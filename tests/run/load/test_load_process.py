@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -95,7 +97,9 @@ def test_every_request_has_its_time_out_without_the_profiles_doing(
     rows = load.rows()
     assert len(rows["sent"]) == 10
     assert set(rows["outcome"]) == {RequestOutcome.TIMEOUT}
-    assert np.median(rows["finished"] - rows["sent"]) == pytest.approx(300 * MS, rel=0.15)
+    took = rows["finished"] - rows["sent"]
+    # A busy host only ever adds to it.
+    assert 300 * MS <= min(took) < 390 * MS
     assert load.engine.requests(0).errors == ["", "timed out"]
 
 
@@ -210,6 +214,31 @@ def test_shares_of_the_mix_are_met_closely(start: Start, tmp_path: Path, server:
     assert len(server.seen) == 200
 
 
+def test_the_first_request_of_an_arrival_is_the_one_sent_first(start: Start) -> None:
+    nested = """with self.client.get("/outer", catch_response=True):
+            self.client.get("/inner")"""
+    load = start(profile(nested), rate=20).begin().stop(1)
+    rows = load.rows()
+    kinds = load.engine.requests(0).kinds
+    first = np.array([kinds[code].path == "/outer" for code in rows["kind"]])
+    assert first.sum() == 20
+    assert (rows["intended"][first] % (50 * MS) == 0).all()
+    assert (rows["intended"][~first] == rows["sent"][~first]).all()
+
+
+def test_very_many_users_keep_their_connections(start: Start, server: Scripted) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4096:
+        pytest.skip("this process may not hold that many connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    greet = "def on_start(self): self.client.get('/hello')"
+    load = start(profile("self.client.get('/again')", more=greet), rate=300, slots=1500).ready()
+    assert server.connections == 1500
+    rows = load.begin().stop(2).rows()
+    assert len(rows["sent"]) == 600
+    assert server.connections == 1500
+
+
 def test_headers_reach_every_request(start: Start, server: Scripted) -> None:
     text = """
 from locust import FastHttpUser, HttpUser, task
@@ -253,11 +282,11 @@ def test_a_bad_profile_is_told_with_its_reason(
 
 
 def test_a_killed_generator_loses_at_most_its_last_block(start: Start, server: Scripted) -> None:
-    load = start(rate=300, slots=50).begin()
+    load = start(rate=300).begin()
     load.until(lambda: len(server.seen) > 600)
     load.child.kill()
     load.child.wait()
-    kept = len(load.rows()["sent"])
+    kept = int((load.rows()["outcome"] == RequestOutcome.OK).sum())
     # Blocks go out five times a second, or when they are full.
     assert len(server.seen) - BLOCK <= kept <= len(server.seen)
     assert kept > 300
@@ -336,25 +365,34 @@ def test_a_lost_worker_is_a_failed_load(start: Start) -> None:
     assert "a worker of the load ended" in load.engine.error
 
 
-def test_a_worker_elsewhere_gets_its_spec_and_sends_its_rows(start: Start, tmp_path: Path) -> None:
-    import socket
+ELSEWHERE = """
+import locust, sys, time
+real = time.monotonic_ns
+time.monotonic_ns = lambda: real() + 10**12
+from sloproof.run.load import worker
+worker.boot_id = lambda: "another host's"
+sys.exit(worker.work("127.0.0.1", int(sys.argv[1]), None))
+"""
 
+
+def test_a_worker_elsewhere_sends_its_rows_and_says_how_far_its_clock_is(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     load = start(rate=100, remote_workers=1, bind=f"127.0.0.1:{port}")
-    command = [sys.executable, "-m", "sloproof.run.load", "--worker", "--master-port", str(port)]
-    far = subprocess.Popen(command)
+    far = subprocess.Popen([sys.executable, "-c", ELSEWHERE, str(port)])
     try:
-        load.ready()
-        rows = load.begin(ahead=0.5).stop(1).rows()
-        assert sorted(rows["arrival"]) == list(range(100))
-        assert load.engine.requests(0).kinds == [
-            RequestKind("profile", "/items/*", "GET", "/items/*")
-        ]
+        rows = load.ready().begin(ahead=0.5).stop(1).rows()
         assert far.wait(30) == 0
     finally:
         far.kill()
         far.wait()
+    assert sorted(rows["arrival"]) == list(range(100))
+    found = load.engine.requests(load.began)
+    assert found.kinds == [RequestKind("profile", "/items/*", "GET", "/items/*")]
+    assert 0 < found.facts.clock_error_ns < 100 * MS
+    # Its clock is 1,000 s ahead; what remains of that is within the error it gives.
+    off = rows["intended"] - rows["arrival"].astype("int64") * 10 * MS
+    assert abs(off).max() <= found.facts.clock_error_ns
 
 
 def test_the_conversation_opens_a_new_session_for_a_lost_one(

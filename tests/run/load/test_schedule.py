@@ -6,7 +6,7 @@ from itertools import chain, pairwise, takewhile
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sloproof.model.units import Duration, Rate
@@ -140,6 +140,7 @@ def pieces(draw: st.DrawFn) -> tuple[Piece, ...]:
     return (*found, Piece(now, None, level, level, draw(st.booleans())))
 
 
+@settings(deadline=None)
 @given(pieces(), st.integers(0, 1000))
 def test_arrivals_are_ordered_and_repeatable(shape: tuple[Piece, ...], seed: int) -> None:
     found = moments(Schedule(shape, seed), 5)
@@ -148,6 +149,7 @@ def test_arrivals_are_ordered_and_repeatable(shape: tuple[Piece, ...], seed: int
     assert found == moments(Schedule(shape, seed), 5)
 
 
+@settings(deadline=None)
 @given(pieces(), st.integers(0, 6 * SECOND), st.integers(0, 6 * SECOND))
 def test_a_window_holds_as_many_as_the_integral_says(
     shape: tuple[Piece, ...], a: int, b: int
@@ -161,6 +163,7 @@ def test_a_window_holds_as_many_as_the_integral_says(
     assert abs(len(inside) - schedule.count(begin, end)) <= (any(not p.level for p in even))
 
 
+@settings(deadline=None)
 @given(pieces(), st.integers(1, 5))
 def test_workers_share_the_arrivals_without_gap_or_overlap(
     shape: tuple[Piece, ...], workers: int
