@@ -21,6 +21,12 @@ class Where:
     links: tuple[Link, ...] = ()
     volumes: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all that it points at."""
+        found = {one.name for one in self.instances} | {one.name for one in self.links}
+        return frozenset(found | set(self.volumes))
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -106,8 +106,12 @@ class Platform(ABC):
         """The links of the target, in a stable order."""
 
     @abstractmethod
-    def neighbours(self, effect: Effect) -> Sequence[Witness]:
-        """How to see that what stands beside the effect is not affected."""
+    def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
+        """How to see that what stands beside the effect is not affected.
+
+        `struck` are the names of all links and instances that the same fault is meant to strike.
+        A neighbour is seen with the effect's own sense and size, by probes of its own.
+        """
 
     def lacks(self, capability: type) -> str:
         """Why it can't do exactly that and what would help, or "" if it can."""

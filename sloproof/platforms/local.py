@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -98,12 +98,13 @@ class Local(Proxied, Kills, Pauses):
             seen_by=_life_witness(instance, Sense.STOPPED),
         )
 
-    def neighbours(self, effect: Effect) -> Sequence[Witness]:
+    def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """The other links for a link; the other copies' processes for a process."""
-        if not isinstance(effect, Kill | Pause):
-            return super().neighbours(effect)
-        others = [copy for copy in self.instances() if copy.name != effect.instance]
-        return [_witness(copy, Sense.GONE, "neighbour") for copy in others]
+        seen = effect.witness()
+        if seen is None or not isinstance(effect, Kill | Pause):
+            return super().neighbours(effect, struck)
+        others = [copy for copy in self.instances() if copy.name not in struck]
+        return [_witness(copy, seen.sense, "neighbour") for copy in others]
 
     def _spec(self, instance: Instance) -> FinderSpec:
         for copy in self.target.services[instance.service].instances:

@@ -82,7 +82,7 @@ class RealLoad:
             "planned": planned,
             "started": found.facts.arrivals,
             "bound_ns": process.spec.lateness_ns,
-            "exit": "done" if found.facts.finished_normally else "lost",
+            "exit": 0 if found.facts.finished_normally else "lost",
             "clock_error_ns": found.facts.clock_error_ns,
             "notices": process.notices,
         }

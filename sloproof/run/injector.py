@@ -71,11 +71,11 @@ class Injector:
         for plan in plans:
             if plan.fault.points_at == "load":
                 continue
-            _, effects, _ = self.plan(plan, 1)
+            where, effects, _ = self.plan(plan, 1)
             for effect in effects:
                 witness = effect.witness()
                 found += [witness] if witness else []
-                found += self._crew.platform.neighbours(effect)
+                found += self._crew.platform.neighbours(effect, where.names)
         return found
 
     # -- injecting
@@ -93,7 +93,7 @@ class Injector:
             occurrence=occurrence.index,
             inject=plan.fault.kind,
             fields=plan.fault.fields(),
-            where=[copy.name for copy in where.instances] + [link.name for link in where.links],
+            where=sorted(where.names),
             effects=[effect.owner.number for effect in numbered if effect.owner],
         )
         self._await_witnesses(numbered, meanwhile)
@@ -214,7 +214,7 @@ class Injector:
             meanwhile()
 
     def _planned(self, effect: Effect, occurrence: Occurrence, where: Where) -> None:
-        neighbours = self._crew.platform.neighbours(effect)
+        neighbours = self._crew.platform.neighbours(effect, where.names)
         self._tell(
             "effect.planned",
             number=effect.owner.number if effect.owner else 0,

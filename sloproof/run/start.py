@@ -38,8 +38,8 @@ from sloproof.run.result import RunOptions, RunResult
 from sloproof.run.state import run_folder
 from sloproof.run.stopping import StopWatch
 from sloproof.run.watch import Signals, Watch
-from sloproof.spec.experiment import Experiment
 from sloproof.spec import Loaded, resolved_text
+from sloproof.spec.experiment import Experiment
 
 DEFAULT_PATIENCE = 30_000_000_000
 

@@ -101,7 +101,7 @@ class SimLoad:
         arrays = {name: np.array(columns[name], kind) for name, kind in REQUEST_COLUMNS.items()}
         record.requests([arrays], [KIND], [""])
         count = len(rows)
-        return {"planned": count, "started": count, "bound_ns": self._bound, "exit": "done"}
+        return {"planned": count, "started": count, "bound_ns": self._bound, "exit": 0}
 
     def _advance(self, before: int, after: int) -> None:
         while self._next is not None and self._next <= min(after, self._end):

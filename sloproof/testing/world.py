@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,7 +212,7 @@ class Memory(Platform, Kills, Pauses, DelaysLinks, CutsLinks):
             for number, (source, target) in enumerate(self._links)
         )
 
-    def neighbours(self, effect: Effect) -> Sequence[Witness]:
+    def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """Nothing stands beside."""
         return ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ class Described(Platform, Switches, RunsCommands):
             for link in self.target.links
         )
 
-    def neighbours(self, effect: Effect) -> Sequence[Witness]:
+    def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """None that can be seen from here."""
         return ()
 

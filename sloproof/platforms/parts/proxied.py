@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sloproof.contracts import (
@@ -117,15 +117,18 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         """A link without a proxy can't be touched: that shows when the link is named."""
         return super().lacks(capability)
 
-    def neighbours(self, effect: Effect) -> Sequence[Witness]:
+    def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """The other links, each over a connection of its own."""
-        touched = effect.touches()
-        found: list[Witness] = []
-        for link, spec in zip(self.links(), self.target.links, strict=True):
-            if spec.proxy and f"{spec.proxy.server}/{spec.proxy.name}" != touched:
-                probe = self._probe(link, "neighbour", kept=False, every=SELDOM, timeout=PATIENCE)
-                found.append(Witness(sense=Sense.DELAY, probes=(probe,), expected=0.0, unit="s"))
-        return found
+        seen = effect.witness()
+        links = zip(self.links(), self.target.links, strict=True)
+        if seen is None or effect.concerns() not in {link.name for link in self.links()}:
+            return ()
+        prefix = f"neighbour:{seen.sense}"
+        return [
+            replace(seen, probes=(self._probe(link, prefix, False, SELDOM, PATIENCE),))
+            for link, spec in links
+            if spec.proxy and link.name not in struck
+        ]
 
     def _toxic(
         self,
@@ -159,7 +162,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
     ) -> dict[str, Any]:
         prefix = f"witness:{sense}"
         probes = tuple(
-            self._probe(link, prefix, kept=kept, every=OFTEN, timeout=patience)
+            self._probe(link, prefix, kept, OFTEN, patience)
             for kept in (False, True)
         )
         unit = {Sense.DELAY: "s", Sense.THROUGHPUT: "B/s"}.get(sense, "")
@@ -168,7 +171,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         )
 
     def _probe(
-        self, link: Link, prefix: str, *, kept: bool, every: Duration, timeout: Duration
+        self, link: Link, prefix: str, kept: bool, every: Duration, timeout: Duration
     ) -> ProbeSpec:
         passage = self._passage(link)
         throughput = prefix.endswith(Sense.THROUGHPUT)

@@ -1,7 +1,9 @@
 """Calls from Envoy's access log as JSON: one for each attempt, from the router's `upstream_log`.
 
-A line needs `kind` (`upstream`; `downstream` lines only end a request's attempts), `start`
-(`%START_TIME(%s.%9f)%`, or Envoy's default form), `duration_ms` (`%DURATION%`), `status`, `flags`
+A line needs `kind` (`upstream`; `downstream` lines only end a request's attempts), a start
+(`start_wall_ns`: `%START_TIME(%s%9f)%`, else `start`: `%START_TIME(%s.%9f)%` or Envoy's default
+form), a duration (`span_us`: `%COMMON_DURATION(…:us)%`, else `duration_ms`: `%DURATION%`; what
+was cut off before its end has only the second), `status`, `flags`
 (`%RESPONSE_FLAGS%`), `upstream` (`%UPSTREAM_HOST%`), `request_id`; `user_agent` keeps the harness's
 own requests out. Envoy 1.40 gives 0 as every upstream line's `%UPSTREAM_REQUEST_ATTEMPT_COUNT%`,
 so attempts are counted here: it writes those of one request in order, and before the request's own
@@ -21,7 +23,8 @@ from sloproof.record.schema import Call
 from sloproof.run.traces.clocks import Anchor
 from sloproof.run.traces.lines import Line
 
-DURATION_RESOLUTION_NS = 1_000_000
+MILLISECOND = 1_000_000
+MICROSECOND = 1_000
 
 # https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage
 # A connection that could not be made (UF) is most often one that was refused.
@@ -63,7 +66,8 @@ def _call(
     addresses: Mapping[str, tuple[str, str]],
     attempt: int,
 ) -> Call:
-    wall_ns, resolution_ns = _time(data["start"])
+    wall_ns, resolution_ns = _start(data)
+    took_ns, step_ns = _duration(data)
     sent = anchor.from_wall(wall_ns)
     status = int(data.get("status") or 0)
     service, instance = addresses.get(str(data.get("upstream")), (source.to, ""))
@@ -75,12 +79,12 @@ def _call(
         parent=str(data.get("request_id") or ""),
         attempt=attempt,
         sent=sent,
-        finished=sent + round(float(data["duration_ms"]) * 1e6),
+        finished=sent + took_ns,
         status=status,
         outcome=_outcome(str(data.get("flags") or "-"), status),
         breaker="",
         origin=Path(source.file).name,
-        error_ns=anchor.wall_error_ns + max(resolution_ns, DURATION_RESOLUTION_NS),
+        error_ns=anchor.wall_error_ns + max(resolution_ns, step_ns),
     )
 
 
@@ -89,6 +93,20 @@ def _outcome(flags: str, status: int) -> str:
         if flag in _OUTCOMES:
             return _OUTCOMES[flag]
     return "ok" if 0 < status < 400 else "error"
+
+
+def _start(data: Mapping[str, Any]) -> tuple[int, int]:
+    if "start_wall_ns" in data:
+        return int(data["start_wall_ns"]), MICROSECOND
+    return _time(data["start"])
+
+
+def _duration(data: Mapping[str, Any]) -> tuple[int, int]:
+    """How long it took, and the resolution of that."""
+    span = data.get("span_us")
+    if isinstance(span, (int, float)) and span >= 0:
+        return round(span * MICROSECOND), MICROSECOND
+    return round(float(data["duration_ms"]) * MILLISECOND), MILLISECOND
 
 
 def _time(text: object) -> tuple[int, int]:
