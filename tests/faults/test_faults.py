@@ -1,0 +1,113 @@
+"""Every built-in fault on the real reference system: the laws of faults and of their effects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sloproof.contracts import Effect, Fault, LoadChange, Platform, Ratio, Throughput, Where
+from sloproof.extensions import Extensions
+from sloproof.model.units import Duration
+from sloproof.platforms.external import External
+from sloproof.platforms.local import Local
+from sloproof.run.selection import resolve
+from sloproof.spec import Loaded
+from sloproof.spec.experiment import FaultPlan, Pick, Selector
+from sloproof.testing import check_effect, check_fault
+
+FAULTS = Extensions.of(Path(__file__).parents[2]).faults
+SPEECH = Selector(source="dialogue", to="speech")
+COPY = Selector(service="dialogue", pick=Pick(count=1))
+
+REVERSIBLE = [
+    ("latency", {"delay": Duration.parse("80ms"), "jitter": Duration.parse("5ms")}, SPEECH),
+    ("bandwidth", {"rate": Throughput.parse("20kB/s")}, SPEECH),
+    ("connection_reset", {}, SPEECH),
+    ("partition", {"mode": "refused"}, SPEECH),
+    ("partition", {"mode": "blackhole"}, SPEECH),
+    ("pod_pause", {}, COPY),
+    ("http_error", {"share": Ratio.parse("50%")}, Selector(service="speech")),
+]
+
+
+def where_of(fault: Fault, selector: Selector, on: Platform) -> Where:
+    plan = FaultPlan(name="it", fault=fault, where=selector, at=Duration(0))
+    return resolve(plan, on, 1, 1)
+
+
+@pytest.mark.parametrize(("kind", "fields", "selector"), REVERSIBLE)
+def test_a_fault_and_its_effects_keep_the_laws(
+    platform: Local, kind: str, fields: dict[str, object], selector: Selector
+) -> None:
+    fault = FAULTS[kind](**fields)
+    where = where_of(fault, selector, platform)
+    check_fault(fault, where, platform)
+    for step in fault.plan(where, platform):
+        assert isinstance(step, Effect)
+        check_effect(step)
+
+
+def test_a_kill_keeps_the_laws_and_the_platform_heals_it(platform: Local) -> None:
+    fault = FAULTS["pod_kill"]()
+    where = where_of(fault, COPY, platform)
+    check_fault(fault, where, platform)
+    [step] = fault.plan(where, platform)
+    assert isinstance(step, Effect)
+    check_effect(step)
+    step.undo({})
+    [copy] = where.instances
+    again = {one.name: one.incarnation for one in platform.instances()}
+    assert again[copy.name] != copy.incarnation
+
+
+def test_commands_keep_the_laws(platform: Local, tmp_path: Path) -> None:
+    flag = str(tmp_path / "flag")
+    fault = FAULTS["command"](
+        apply=("touch", flag), undo=("rm", flag), observe=("test", "-e", flag)
+    )
+    check_fault(fault, Where(), platform)
+
+
+def test_a_spike_changes_the_load_and_nothing_else(platform: Local) -> None:
+    [step] = FAULTS["load_spike"](factor=4.0).plan(Where(), platform)
+    assert step == LoadChange(factor=4.0)
+
+
+def test_every_built_in_fault_is_tested_here() -> None:
+    tested = {kind for kind, _, _ in REVERSIBLE} | {"pod_kill", "command", "load_spike"}
+    assert set(FAULTS) == tested
+
+
+def test_an_external_target_has_no_processes_to_touch(loaded: Loaded, tmp_path: Path) -> None:
+    external = External(loaded.target, run="test", work=tmp_path)
+    assert external.start() == ()
+    kinds = {kind for kind in FAULTS if not any(map(external.lacks, FAULTS[kind].needs))}
+    everything = set(FAULTS) - {"pod_kill", "pod_pause"}
+    assert kinds == everything
+    reasons = [external.lacks(need) for need in FAULTS["pod_kill"].needs]
+    assert reasons[0].startswith("the platform external has no Kills; use `platform: local`")
+
+
+def test_an_external_targets_links_can_be_cut(loaded: Loaded, tmp_path: Path) -> None:
+    external = External(loaded.target, run="test", work=tmp_path)
+    fault = FAULTS["partition"]()
+    where = where_of(fault, SPEECH, external)
+    for step in fault.plan(where, external):
+        assert isinstance(step, Effect)
+        check_effect(step)
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        (Selector(service="dialogue", pick=Pick(all=True)), {"dialogue-1", "dialogue-2"}),
+        (Selector(service="dialogue", pick=Pick(percent=Ratio.parse("50%"))), {"dialogue-1"}),
+        (Selector(instance="dialogue-2"), {"dialogue-2"}),
+        (Selector(service="speech"), {"speech-1"}),
+    ],
+)
+def test_selectors_pick_what_they_say(platform: Local, selector: Selector, names: set[str]) -> None:
+    found = where_of(FAULTS["pod_pause"](), selector, platform).names
+    assert len(found) == len(names)
+    assert found == names or selector.pick is not None
