@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sloproof.contracts import Duration, Window
 from sloproof.judge.indicator import Selection, limit_ns, share
 from sloproof.judge.requests import Requests
+from sloproof.judge.wording import period
 from sloproof.spec.objectives import (
     BurnRateAlert,
     QuantileIndicator,
@@ -129,5 +130,7 @@ def _fired(
 def _note(windows: list[Duration], scale: Fraction) -> str:
     if scale == 1:
         return ""
-    changes = ", ".join(f"{window} → {Duration(int(window.ns * scale))}" for window in windows)
+    changes = ", ".join(
+        f"{period(window.ns)} → {period(int(window.ns * scale))}" for window in windows
+    )
     return f"windows rescaled to the length of the run: {changes}"

@@ -57,7 +57,7 @@ def _ratio(evidence: Evidence, indicator: RatioIndicator, objective: Objective) 
     found = good_of(requests_of(evidence), indicator, None, evidence.window)
     decision = _decide(evidence, found, target)
     number = as_number("good", found, evidence.confidence if evidence.general else None)
-    reason = f"{in_words(found, 'request', target)} were good, which {decision.why}"
+    reason = f"{in_words(found, 'request were good', target)}, which {decision.why}"
     if not found.total:
         reason = f"no request that counts fell into {evidence.window.name}"
     return Assessment(decision.outcome, reason, (number, *_counts(found, target)), found)
@@ -69,7 +69,7 @@ def _signal(evidence: Evidence, indicator: SignalIndicator, objective: Objective
     found = signal_of(evidence.record, indicator, objective, evidence.window)
     decision = of_this_run(found, target)
     reason = (
-        f"{in_words(found, 'sample', target)} of {indicator.signal} met the bound, "
+        f"{indicator.signal}: {in_words(found, 'sample met the bound', target)}, "
         f"which {decision.why}"
     )
     if not found.total:
@@ -100,7 +100,7 @@ def _quantile(evidence: Evidence, indicator: QuantileIndicator, objective: Objec
     reached = "is unbounded (too many failed)" if value is None else f"is {seconds(value)}"
     reason = (
         f"{name} {reached} with a limit of {seconds(limit)}: "
-        f"{in_words(found, 'request', target)} stayed within it, which {decision.why}"
+        f"{in_words(found, 'request stayed within it', target)}, which {decision.why}"
     )
     notes = ("latency_of: good leaves failed requests out",) * (indicator.latency_of == "good")
     return Assessment(decision.outcome, reason, (number, *_counts(found, target)), found, notes)

@@ -13,7 +13,7 @@ from sloproof.contracts import Duration, Window
 from sloproof.judge.indicator import good_of, limit_ns, share, signal_of
 from sloproof.judge.ratio import Count
 from sloproof.judge.requests import Requests
-from sloproof.judge.wording import SECOND
+from sloproof.judge.wording import SECOND, period
 from sloproof.record.reader import Record
 from sloproof.spec.objectives import Objective, SignalIndicator, Slo
 
@@ -78,7 +78,7 @@ def count_of(
 
 
 def _note(slo: Slo, found: Count, length: Fraction) -> str:
-    once = f"if this incident happened once in {slo.window}"
+    once = f"if this incident happened once in {period(slo.window.ns)}"
     if slo.traffic is not None:
         return f"{once}, with the declared traffic of {slo.traffic}"
     if not found.total or not length:

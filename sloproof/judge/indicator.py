@@ -144,9 +144,10 @@ def signal_of(
 
 
 def _meets(value: float, objective: Objective) -> bool:
+    """Compared as the decimal that the sample reads as, so that 0.9 is at most 0.9."""
     if objective.limit is None or not math.isfinite(value):
         return False
-    return COMPARISONS[objective.op](Fraction(value), objective.limit)
+    return COMPARISONS[objective.op](Fraction(repr(value)), objective.limit)
 
 
 def _ns(matcher: Matcher) -> int | None:

@@ -15,7 +15,7 @@ from sloproof.judge.faults import Interval, ProvenFault
 from sloproof.judge.load import LoadAdequacy
 from sloproof.judge.recovery import Recovery, recoveries
 from sloproof.judge.sources import objectives_named
-from sloproof.judge.wording import at
+from sloproof.judge.wording import at, period
 from sloproof.spec.objectives import RecoveryObjective, Slo
 
 
@@ -67,7 +67,9 @@ def measures(case: Case) -> dict[str, object]:
 def _named(case: Case) -> tuple[list[Slo], list[RecoveryObjective]]:
     """The objectives that the experiment's claims are about, by name."""
     known = dict(case.objectives)
-    names = sorted({n for line in case.experiment.verify for n in objectives_named(line.check, known)})
+    names = sorted(
+        {n for line in case.experiment.verify for n in objectives_named(line.check, known)}
+    )
     found = [known[name] for name in names]
     return (
         [each for each in found if isinstance(each, Slo)],
@@ -134,7 +136,7 @@ def _budget(found: Spending) -> dict[str, Any]:
     return {
         "slo": found.slo,
         "spent_ratio": None if found.spent is None else float(found.spent),
-        "window": str(found.window),
+        "window": period(found.window.ns),
         "traffic": found.traffic,
         "note": found.note,
     }

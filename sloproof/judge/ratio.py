@@ -108,9 +108,11 @@ def as_number(name: str, found: Count, confidence: Fraction | None = None) -> Nu
     return Number(name, float(found.ratio), "ratio", low=float(low), high=float(high))
 
 
-def in_words(found: Count, noun: str, target: Fraction) -> str:
-    """`99.95 % of 12,000 requests (6 were bad)`."""
+def in_words(found: Count, what: str, target: Fraction) -> str:
+    """`99.95 % of 12,000 requests were good (6 were not)`; `what` is `request were good`."""
+    noun, _, verb = what.partition(" ")
     if found.ratio is None:
         return f"no {noun}"
-    bad = "none was" if found.bad == 0 else "1 was" if found.bad == 1 else f"{found.bad:,} were"
-    return f"{percent(found.ratio, beside=target)} of {count(found.total, noun)} ({bad} bad)"
+    bad = "1 was not" if found.bad == 1 else f"{found.bad:,} were not"
+    share = f"{percent(found.ratio, beside=target)} of {count(found.total, noun)} {verb}"
+    return f"{share} ({bad})" if found.bad else share

@@ -31,6 +31,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def period(ns: int) -> str:
+    """A window of an objective: `30 d`, `12 h`, else as `seconds`."""
+    for unit, size in (("d", 86_400 * SECOND), ("h", 3_600 * SECOND), ("min", 60 * SECOND)):
+        if ns >= size and ns % size == 0:
+            return f"{ns // size} {unit}"
+    return seconds(ns)
+
+
 def at(ns: int) -> float:
     """Nanoseconds as seconds, for numbers in a verdict."""
     return ns / SECOND

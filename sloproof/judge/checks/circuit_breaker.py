@@ -118,7 +118,9 @@ def _decide(seen: tuple[Seen, ...], link: str, threshold: int) -> tuple[Outcome,
     wrong = [(each.instance or "the caller", each.wrongs()) for each in seen]
     wrong = [(instance, wrongs) for instance, wrongs in wrong if wrongs]
     if wrong:
-        parts = [f"{name} {w[0]}" + (f" and {len(w) - 1} more" if w[1:] else "") for name, w in wrong]
+        parts = [
+            f"{name} {w[0]}" + (f" and {len(w) - 1} more" if w[1:] else "") for name, w in wrong
+        ]
         return Outcome.FAIL, f"{link}: {'; '.join(parts)}"
     opened = [each for each in seen if each.replay.openings]
     if not opened:

@@ -1,0 +1,206 @@
+"""Before a run: which claims cannot reach a verdict with the planned load, and what would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol, runtime_checkable
+
+from sloproof.contracts import Source, Window
+from sloproof.judge.sources import sources_of
+from sloproof.judge.wording import SECOND, percent
+from sloproof.model.target import Target
+from sloproof.spec.experiment import Experiment, FaultPlan, Line, Segment
+from sloproof.spec.objectives import Objectives, RecoveryObjective
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What one claim may expect: samples `expected` in its window, `needed` at least.
+
+    `expected` is None where the samples are no requests. `reason` says why no verdict can be
+    reached and what would help; "" where one can.
+    """
+
+    id: str
+    expected: int | None
+    needed: int
+    sources: tuple[Source, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.reason}" if self.reason else self.id
+
+
+@runtime_checkable
+class Least(Protocol):
+    """A check that needs more samples for a claim about the system than for one about a run."""
+
+    def least(self, objectives: dict[str, Any], *, general: bool, confidence: Fraction) -> int:
+        """The samples it takes at least."""
+        ...
+
+
+def adequacy(
+    experiment: Experiment,
+    objectives: Objectives,
+    target: Target | None = None,
+    *,
+    expected_arrivals: Mapping[str, int] | None = None,
+) -> list[Prospect]:
+    """The prospect of each line of `verify`; those with a `reason` can't reach a verdict.
+
+    `expected_arrivals` gives the arrivals by window, by default as the experiment plans them;
+    without a `target` nothing is said about sources that it lacks.
+    """
+    windows = planned_windows(experiment)
+    if expected_arrivals is None:
+        expected_arrivals = {
+            name: planned_arrivals(experiment, window) for name, window in windows.items()
+        }
+    return [
+        _prospect(line, experiment, objectives, target, expected_arrivals)
+        for line in experiment.verify
+    ]
+
+
+def planned_windows(experiment: Experiment) -> dict[str, Window]:
+    """The windows as planned, in nanoseconds from the end of warm-up.
+
+    A fault that waits for something is taken to come at once, one without an end to last for no
+    time, and recovery to take the least time: what is promised is at least kept.
+    """
+    baseline = experiment.baseline.ns
+    found: dict[str, Window] = {}
+    last = baseline
+    for plan in experiment.faults:
+        begin, end = _planned_span(plan)
+        found[f"fault:{plan.name}"] = Window(f"fault:{plan.name}", begin, end)
+        last = max(last, end)
+    end = last + experiment.recovery.at_least.ns
+    return {
+        "run": Window("run", 0, end),
+        "baseline": Window("baseline", 0, baseline),
+        "faults": Window("faults", baseline, last),
+        "recovery": Window("recovery", last, end),
+        **found,
+    }
+
+
+def planned_arrivals(experiment: Experiment, window: Window) -> int:
+    """How many arrivals are planned in a window of `planned_windows`."""
+    if experiment.load is None:
+        return 0
+    total, begin = Fraction(0), 0
+    for segment in experiment.load.arrivals:
+        for length, low, high in _stretches(segment):
+            end = window.end if length is None else begin + length
+            total += _area(max(begin, window.begin), min(end, window.end), begin, end, (low, high))
+            begin = max(begin, end)
+    return int(total)
+
+
+def _prospect(
+    line: Line,
+    experiment: Experiment,
+    objectives: Objectives,
+    target: Target | None,
+    arrivals: Mapping[str, int],
+) -> Prospect:
+    known: dict[str, Any] = dict(objectives)
+    reads = sources_of(line.check, known)
+    general = not experiment.faults if line.general is None else line.general
+    needed = line.check.needed(known)
+    if isinstance(line.check, Least):
+        confidence = line.confidence.value
+        needed = line.check.least(known, general=general, confidence=confidence)
+    home = str(getattr(line.check, "home", "run"))
+    window = home if line.during == "run" else line.during
+    counts = Source.REQUESTS in reads
+    expected = arrivals.get(window, 0) if counts else None
+    reason = _lacking(line, reads, experiment, known, target)
+    if not reason and line.general and experiment.faults and window != "baseline":
+        reason = "a general claim across faults needs a suite of runs"
+    if not reason and expected is not None and expected < needed:
+        reason = _too_few(window, expected, needed, experiment)
+    return Prospect(line.id, expected, needed, reads, reason)
+
+
+def _lacking(
+    line: Line,
+    reads: tuple[Source, ...],
+    experiment: Experiment,
+    objectives: dict[str, Any],
+    target: Target | None,
+) -> str:
+    """Why a source will be missing: the experiment or the target doesn't have it."""
+    if Source.REQUESTS in reads and experiment.load is None:
+        return "it counts requests, but the experiment has no load"
+    if target is None:
+        return ""
+    declared = {
+        Source.CALLS: (bool(target.traces), "traces"),
+        Source.SYSTEM_EVENTS: (bool(target.events), "events"),
+        Source.SIGNALS: (bool(target.signals), "signals"),
+        Source.PROBES: (bool(target.probes), "probes"),
+    }
+    for source in reads:
+        there, word = declared.get(source, (True, ""))
+        if not there:
+            return f"it reads {source.value}, but target {target.name} declares no {word}"
+    named = objectives.get(str(getattr(line.check, "objective", "")))
+    names = {probe.name for probe in target.probes}
+    if isinstance(named, RecoveryObjective) and named.probe not in names:
+        return f"target {target.name} has no probe named {named.probe}"
+    return ""
+
+
+def _too_few(window: str, expected: int, needed: int, experiment: Experiment) -> str:
+    planned = planned_windows(experiment).get(window)
+    reason = f"about {expected:,} requests in {window} are too few: it takes {needed:,}"
+    if planned is None or planned.end <= planned.begin:
+        return reason
+    length = Fraction(planned.end - planned.begin, SECOND)
+    rate = -(-needed // length)
+    share = f" ({percent(Fraction(expected, needed))} of that)" if expected else ""
+    return f"{reason}{share}; {rate:,}/s throughout would do"
+
+
+def _planned_span(plan: FaultPlan) -> tuple[int, int]:
+    begin = 0 if plan.at is None else plan.at.ns
+    if plan.after is not None:
+        begin += plan.after.plus.ns
+    length = 0 if plan.for_ is None else plan.for_.ns
+    if plan.repeat is not None:
+        length += (plan.repeat.times - 1) * plan.repeat.every.ns
+    return begin, begin + length
+
+
+def _stretches(segment: Segment) -> Iterator[tuple[int | None, Fraction, Fraction]]:
+    """A segment as stretches of linear rate: length (None: to the end), rate at both ends."""
+    length = None if segment.for_ is None else segment.for_.ns
+    if segment.source is not None and segment.to is not None:
+        yield length, segment.source.per_second, segment.to.per_second
+    elif segment.steps:
+        for step in segment.steps:
+            yield (segment.each.ns if segment.each else 0), step.per_second, step.per_second
+    elif segment.rate is not None:
+        rate = segment.rate.per_second
+        if segment.spike is None:
+            yield length, rate, rate
+            return
+        spike = segment.spike
+        yield spike.at.ns, rate, rate
+        yield spike.for_.ns, spike.to.per_second, spike.to.per_second
+        rest = None if length is None else max(0, length - spike.at.ns - spike.for_.ns)
+        yield rest, rate, rate
+
+
+def _area(low: int, high: int, begin: int, end: int, rates: tuple[Fraction, Fraction]) -> Fraction:
+    """The arrivals in [low, high) of a stretch [begin, end) whose rate goes from one to another."""
+    if high <= low or end <= begin:
+        return Fraction(0)
+    slope = (rates[1] - rates[0]) / (end - begin)
+    middle = rates[0] + slope * (Fraction(low + high, 2) - begin)
+    return middle * Fraction(high - low, SECOND)
