@@ -38,6 +38,7 @@ STATE_LOOKS = {
     "up": (palette.WELL, 3),
     "closed": (palette.WELL, 3),
     "half-open": (palette.HALF, 8),
+    "now and then": (palette.HALF, 8),
     "down": (palette.FAILED, 13),
     "open": (palette.INK, 13),
 }

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_STRETCHES = 300
+    Floats = NDArray[np.float64]
+
+MOST_STRETCHES = 200
+PROBE_STATES = ("down", "now and then", "up")
 SHOWN_PHASES = {
     "warmup": "warm-up",
     "baseline": "baseline",
@@ -68,7 +71,23 @@ def faults(record: Record, on: Axis, measured: Sequence[FaultFigures]) -> tuple[
         begin, end = max(begin, on.begin_s), min(max(end, begin), on.end_s)
         if begin <= end:
             bands.append(Stretch(name, begin, end))
-    return tuple(sorted(bands, key=lambda band: (band.begin_s, band.state)))
+    return tuple(_joined(sorted(bands, key=lambda band: (band.begin_s, band.state)), on))
+
+
+def _joined(bands: Iterable[Stretch], on: Axis) -> list[Stretch]:
+    """Bands of one name with too little between them to be seen apart, as one."""
+    gap = (on.end_s - on.begin_s) / MOST_STRETCHES
+    last: dict[str, int] = {}
+    joined: list[Stretch] = []
+    for band in bands:
+        before = joined[last[band.state]] if band.state in last else None
+        if before is not None and band.begin_s - before.end_s < gap:
+            end = max(before.end_s, band.end_s)
+            joined[last[band.state]] = Stretch(band.state, before.begin_s, end)
+        else:
+            last[band.state] = len(joined)
+            joined.append(band)
+    return joined
 
 
 def _injected(record: Record, on: Axis) -> dict[tuple[str, int], tuple[float, float]]:
@@ -95,30 +114,30 @@ def _up_and_down(samples: Samples, on: Axis) -> tuple[Stretch, ...]:
     import numpy as np
 
     at = (samples.intended - on.origin_ns) / 1e9
-    good = samples.ok
     inside = (at >= on.begin_s) & (at < on.end_s)
-    at, good = at[inside], good[inside]
+    at, share = at[inside], samples.ok[inside].astype(np.float64)
     if not len(at):
         return ()
-    if np.count_nonzero(good[1:] != good[:-1]) > MOST_STRETCHES:
-        at, good = _coarser(at, good, on)
-    first = np.flatnonzero(np.r_[True, good[1:] != good[:-1]])
-    ends = [*at[first[1:]], min(on.end_s, at[-1] + float(np.median(np.diff(at, append=at[-1]))))]
+    usual = float(np.median(np.diff(at, append=at[-1])))
+    end = min(on.end_s, float(at[-1]) + usual)
+    if np.count_nonzero(share[1:] != share[:-1]) > MOST_STRETCHES:
+        at, share = _coarser(at, share, on)
+    state = np.sign(share) + (share == 1)
+    first = np.flatnonzero(np.r_[True, state[1:] != state[:-1]])
     return tuple(
-        Stretch("up" if good[i] else "down", float(at[i]), float(end))
-        for i, end in zip(first, ends, strict=True)
+        Stretch(PROBE_STATES[int(state[i])], float(at[i]), float(until))
+        for i, until in zip(first, [*at[first[1:]], end], strict=True)
     )
 
 
-def _coarser(
-    at: NDArray[np.float64], good: NDArray[np.bool_], on: Axis
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """One sample a place on the axis, down if any sample there was."""
+def _coarser(at: Floats, good: Floats, on: Axis) -> tuple[Floats, Floats]:
+    """One sample a place on the axis, with the share of good samples there."""
     import numpy as np
 
     place = ((at - on.begin_s) / (on.end_s - on.begin_s) * MOST_STRETCHES).astype(np.int64)
     first = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
-    return at[first], np.logical_and.reduceat(good, first)
+    count = np.diff(first, append=len(at))
+    return at[first], np.add.reduceat(good, first) / count
 
 
 def breakers(record: Record, on: Axis) -> tuple[Strip, ...]:

@@ -49,7 +49,7 @@ def _shapes(element: Element) -> list[Element]:
     tag = element.tag.rpartition("}")[2]
     if tag not in _DRAWN or _is_invisible(element):
         return []
-    children = [shape for child in element for shape in _shapes(child)]
+    children = _joined([shape for child in element for shape in _shapes(child)])
     attributes = {
         name: _rounded(value)
         if name in {"d", "transform", *"xy", "x1", "x2", "y1", "y2"}
@@ -70,6 +70,26 @@ def _shapes(element: Element) -> list[Element]:
     shape.text = element.text if tag == "text" else None
     shape.extend(children)
     return [shape]
+
+
+def _joined(shapes: list[Element]) -> list[Element]:
+    """Neighbouring paths of one look as one path: a row of blocks takes a third of the room."""
+    joined: list[Element] = []
+    for shape in shapes:
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and before.tag == shape.tag == "path"
+            and _look(before) == _look(shape)
+        ):
+            before.set("d", before.get("d", "") + shape.get("d", ""))
+        else:
+            joined.append(shape)
+    return joined
+
+
+def _look(path: Element) -> dict[str, str]:
+    return {name: value for name, value in path.attrib.items() if name != "d"}
 
 
 def _is_invisible(element: Element) -> bool:

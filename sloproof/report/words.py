@@ -16,10 +16,10 @@ REQUIREMENT = re.compile(
 )
 """The names of numbers that say what a claim asks for, not what was seen."""
 
-# What XML 1.0 has no place for (it also ends the process of the SVG converter), and the marks that
-# turn the direction of text around, by which a name could pose as another.
+# What XML 1.0 has no place for (it also ends the process of the SVG converter), what a terminal
+# obeys, and the marks that turn the direction of text around, by which a name poses as another.
 _UNSPEAKABLE = re.compile(
-    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
+    "[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
 )
 
 

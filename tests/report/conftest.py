@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.report import sample
+from sloproof.record.reader import Record
+from sloproof.report.page import write_report
+from tests.report import judged, sample
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = [
@@ -54,3 +56,12 @@ def slow_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("records") / "slow-speech"
     sample.record(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
+    names = (judged.HOSTILE, "\x07\u202e]]>&quot;\"'")
+    sample.record(folder / "r", name=judged.HOSTILE, fault=judged.HOSTILE, probes=names)
+    write_report(Record(folder / "r"), judged.hostile_verdict(), folder / "report.html")
+    return folder / "report.html"

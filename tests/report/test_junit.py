@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sloproof.model.verdict import Claim, Finding, Outcome
 from sloproof.record.reader import Record
 from sloproof.report.junit import junit_xml
-from tests.report import sample
+from tests.report import judged, sample
 
 ATTRIBUTES = {
     "testsuites": {"name", "time", "tests", "failures", "disabled", "errors"},
@@ -68,7 +68,7 @@ def suite(text: str) -> ET.Element:
 def test_each_outcome_has_its_place(
     slow_speech: Path, inconclusive: Literal["error", "skipped"], tag: str
 ) -> None:
-    text = junit_xml([(Record(slow_speech), sample.verdict())], inconclusive=inconclusive)
+    text = junit_xml([(Record(slow_speech), judged.verdict())], inconclusive=inconclusive)
     fates = {case.get("name"): [child.tag for child in case] for case in suite(text)[1:]}
     assert fates == {
         "slo:dialogue-availability": ["failure"],
@@ -80,7 +80,7 @@ def test_each_outcome_has_its_place(
 
 
 def test_values_stand_in_the_suite_and_in_messages(slow_speech: Path) -> None:
-    found = suite(junit_xml([(Record(slow_speech), sample.verdict())]))
+    found = suite(junit_xml([(Record(slow_speech), judged.verdict())]))
     properties = {each.get("name"): each.get("value") for each in found.iter("property")}
     assert properties["slo:dialogue-availability target"] == "99.5%"
     failure = found.find("testcase/failure")
@@ -89,13 +89,13 @@ def test_values_stand_in_the_suite_and_in_messages(slow_speech: Path) -> None:
 
 
 def test_an_experiment_that_claims_nothing_is_not_green(slow_speech: Path) -> None:
-    empty = sample.verdict(outcome=Outcome.INCONCLUSIVE, claims=(), sentence="Nothing was claimed")
+    empty = judged.verdict(outcome=Outcome.INCONCLUSIVE, claims=(), sentence="Nothing was claimed")
     found = suite(junit_xml([(Record(slow_speech), empty)]))
     assert [child.tag for case in found.findall("testcase") for child in case] == ["error"]
 
 
 def test_every_experiment_is_a_suite(slow_speech: Path) -> None:
-    run = (Record(slow_speech), sample.verdict())
+    run = (Record(slow_speech), judged.verdict())
     assert len(sample.parse_xml(junit_xml([run, run]))) == 2
     assert len(sample.parse_xml(junit_xml([]))) == 0
 
@@ -104,5 +104,5 @@ def test_every_experiment_is_a_suite(slow_speech: Path) -> None:
 @given(st.text(st.characters(exclude_categories=[])))
 def test_any_text_survives_the_xml(slow_speech: Path, text: str) -> None:
     claim = Claim(text, "slo", text, Finding(Outcome.FAIL, text, (), (text,)))
-    hostile = replace(sample.verdict(), experiment=text, claims=(claim,), evidence=(text,))
+    hostile = replace(judged.verdict(), experiment=text, claims=(claim,), evidence=(text,))
     suite(junit_xml([(Record(slow_speech), hostile)]))

@@ -100,5 +100,6 @@ def test_clean_text_may_stand_in_xml(text: str) -> None:
     assert (parsed.text or "").split() == words.clean(text).split()
 
 
-def test_text_cannot_turn_its_direction_around() -> None:
-    assert words.clean("a\u202eb") == "a\ufffdb"
+@pytest.mark.parametrize("sign", ["\u202e", "\x1b", "\x9b", "\x00", "\ud800", "\uffff"])
+def test_text_carries_no_orders_for_terminals_or_readers(sign: str) -> None:
+    assert words.clean(f"a{sign}b") == "a\ufffdb"
