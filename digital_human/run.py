@@ -17,14 +17,14 @@ from digital_human.supervisor import Supervisor
 async def run(
     state: StateFile, settings: Settings, ready: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Start the system, publish its state, call `ready`, and stop it on SIGTERM or SIGINT.
+    """Start the system, publish its state, call `ready`, and stop it on SIGTERM, SIGINT or SIGHUP.
 
     `state` must have been acquired. Raises `StartFailed` or `NoFreePort`; nothing runs then.
     """
     sweep(state.folder)
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, asked_to_stop.set)
     supervisor = Supervisor(state.folder, settings)
     stopping = asyncio.create_task(asked_to_stop.wait())

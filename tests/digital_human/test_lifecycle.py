@@ -120,7 +120,7 @@ def test_down_ends_a_supervisor_that_is_stopped_with_all_it_started(state_path: 
     assert not any(process.alive for process in processes)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_in_the_foreground_a_signal_stops_it_cleanly(
     state_path: Path, number: signal.Signals
 ) -> None:
