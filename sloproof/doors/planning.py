@@ -177,7 +177,8 @@ def _fault_words(fault: Mapping[str, Any]) -> str:
     where = ", ".join(fault["matches"]) or "–"
     pick = f" (pick {fault['pick']})" if fault["pick"] else ""
     needs = ", ".join(fault["needs"]) or "nothing"
-    return f"{fault['name']}: {fault['inject']} {fields}; on {where}{pick}; needs {needs}"
+    what = f"{fault['inject']} {fields}".strip()
+    return f"{fault['name']}: {what}; on {where}{pick}; needs {needs}"
 
 
 def _claim_words(claim: Mapping[str, Any]) -> str:

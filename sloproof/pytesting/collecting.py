@@ -24,9 +24,11 @@ from sloproof.pytesting.child import Child
 from sloproof.pytesting.header import read_header
 
 if TYPE_CHECKING:
+    from sloproof.extensions import Extensions
     from sloproof.spec.experiment import Experiment
 
 WHOLE = "verdict"
+EXTENSIONS = pytest.StashKey["dict[Path, Extensions]"]()
 
 
 def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -98,12 +100,23 @@ class ExperimentFile(RunFile):
             yield Claim.from_parent(self, name=line.id, callobj=_test_of(self, line.id))
 
     def _load(self) -> Experiment:
-        from sloproof.spec import load_experiment
+        from sloproof.spec import load_experiment, project_of
 
         try:
-            return load_experiment(self.path).experiment
+            extensions = _extensions(self.config, project_of(self.path))
+            return load_experiment(self.path, extensions=extensions).experiment
         except SloproofError as error:
             raise self.CollectError(str(error)) from None
+
+
+def _extensions(config: pytest.Config, project: Path) -> Extensions:
+    """What a project extends sloproof by, found once a session."""
+    from sloproof.extensions import Extensions
+
+    known = config.stash.setdefault(EXTENSIONS, {})
+    if project not in known:
+        known[project] = Extensions.of(project)
+    return known[project]
 
 
 class Claim(pytest.Function):

@@ -145,7 +145,7 @@ class Project:
         }
         Path(f"{file}.answer.json").write_text(json.dumps(answer), encoding="utf-8")
 
-    def pytest(self, *arguments: str, plugins: Sequence[str] = (), timeout: float = 30) -> Ended:
+    def pytest(self, *arguments: str, plugins: Sequence[str] = (), timeout: float = 100) -> Ended:
         """Pytest in this project, with our plug-in and the named others only."""
         done = subprocess.run(
             self.command(*arguments, plugins=plugins),
@@ -212,7 +212,7 @@ def _claim(name: str, outcome: str) -> dict[str, Any]:
     }
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that other processes bring about."""
     until = time.monotonic() + seconds
     while not holds():
