@@ -10,7 +10,7 @@ from sloproof.model.target import Target
 from sloproof.spec.places import Document, Place, Problems
 from sloproof.spec.plain import as_written
 from sloproof.spec.shapes import validated
-from sloproof.spec.targets import check_hosts
+from sloproof.spec.targets import check_hosts, check_ports
 from sloproof.spec.variables import fill
 
 
@@ -27,10 +27,21 @@ def fill_found(target: Target, found: Mapping[str, Any]) -> Target:
         has = ", ".join(sorted(found)) or "nothing"
         problems.add(("spec", *place), f"$({name}) was not found: there is {has}")
 
-    filled = validated(Target, fill(data, found, missing), ("spec",), problems, filled=True)
+    data = _with_ports(fill(data, found, missing))
+    filled = validated(Target, data, ("spec",), problems, filled=True)
     if filled is not None:
         check_hosts(filled, problems)
+        check_ports(filled, problems)
     problems.raise_any()
     if filled is None:
         raise InvalidInput(problems.found)
     return filled
+
+
+def _with_ports(target: dict[str, Any]) -> dict[str, Any]:
+    """The same with ports as numbers, though they may have been found as text."""
+    for service in target["services"].values():
+        for copy in service["instances"]:
+            if str(copy.get("listens", "")).isdecimal():
+                copy["listens"] = int(copy["listens"])
+    return target

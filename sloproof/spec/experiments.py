@@ -25,7 +25,7 @@ from sloproof.spec.lines import build_lines
 from sloproof.spec.places import Place, Problems, suggestion
 from sloproof.spec.selectors import check_selectors
 from sloproof.spec.shapes import keys_of, salvaged, validated
-from sloproof.spec.written import ExperimentSpec
+from sloproof.spec.written import ExperimentSpec, Metadata
 
 KIND = "Experiment"
 _NOTHING = Duration(0)
@@ -44,7 +44,6 @@ def draft_experiment(
     problems: Problems,
     faults: Mapping[str, type[Fault]],
     checks: Mapping[str, type[Check]],
-    secrets: frozenset[str] = frozenset(),
 ) -> Draft | None:
     """The experiment of a document whose variables are replaced; notes everything wrong with it."""
     metadata, written = open_envelope(problems, KIND)
@@ -60,26 +59,23 @@ def draft_experiment(
     check_times(entries, names, spec.baseline, problems)
     check_lengths(entries, plans, problems)
     _check_times(spec, problems)
-    load = None
-    if spec.load is not None:
-        load = validated(Load, dict(spec.load), ("spec", "load"), problems)
-    lines = build_lines(spec.verify, checks, frozenset(names), problems)
+    load = spec.load
+    about = metadata or Metadata(name="unknown")
     experiment = Experiment(
-        name=metadata.name if metadata else "unknown",
+        name=about.name,
         origin=problems.document.file,
         target=spec.target,
-        verify=lines,
+        verify=build_lines(spec.verify, checks, frozenset(names), problems),
         hypothesis=spec.hypothesis,
-        labels=metadata.labels if metadata else {},
-        annotations=metadata.annotations if metadata else {},
+        labels=about.labels,
+        annotations=about.annotations,
         fixtures=spec.fixtures,
-        load=load,
+        load=validated(Load, dict(load), ("spec", "load"), problems) if load is not None else None,
         baseline=spec.baseline,
         faults=tuple(plans.values()),
         recovery=spec.recovery,
         stop=spec.stop,
         seed=spec.seed,
-        secrets=secrets,
     )
     return Draft(experiment, plans, not problems.within(("spec", "target")))
 

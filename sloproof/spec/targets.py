@@ -44,6 +44,7 @@ def check_target(target: Target, extensions: Extensions, problems: Problems) -> 
     elif target.stop is not None and target.start is None:
         problems.add(("spec", "stop"), "what isn't started isn't stopped: there is no start")
     _check_services(target, problems)
+    check_ports(target, problems)
     _check_links(target, problems)
     _check_switches(target, problems)
     _check_probes(target, extensions, problems)
@@ -67,6 +68,13 @@ def check_hosts(target: Target, problems: Problems) -> None:
         elif not _is_loopback(host) and host not in target.allow.hosts:
             message = f"{host} is not on this host: name it under allow.hosts if it may be touched"
             problems.add(place, message)
+
+
+def check_ports(target: Target, problems: Problems) -> None:
+    """A port is a number, unless it is not known yet."""
+    for place, copy in _copies(target):
+        if isinstance(copy.listens, str) and not is_late(copy.listens):
+            problems.add((*place, "listens"), f'"{copy.listens}" is not a port')
 
 
 def _addresses(target: Target) -> Iterator[tuple[Place, str]]:
@@ -99,8 +107,6 @@ def _check_services(target: Target, problems: Problems) -> None:
         ways = [copy.listens is not None, copy.pid_file is not None, bool(copy.command_line)]
         if target.platform == "local" and sum(ways) != 1:
             problems.add(place, "needs exactly one of listens, pid_file and command_line")
-        if isinstance(copy.listens, str) and not is_late(copy.listens):
-            problems.add((*place, "listens"), f'"{copy.listens}" is not a port')
     for name, service in target.services.items():
         if not service.instances:
             problems.add(("spec", "services", name, "instances"), "needs at least one")
