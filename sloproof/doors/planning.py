@@ -182,7 +182,7 @@ def _fault_words(fault: Mapping[str, Any]) -> str:
 
 
 def _claim_words(claim: Mapping[str, Any]) -> str:
-    expected = "unknown" if claim["expected"] is None else claim["expected"]
-    sources = ", ".join(claim["sources"])
-    text = f"{claim['id']}: {expected} samples expected, {claim['needed']} needed; from {sources}"
+    text = f"{claim['id']}: from {', '.join(claim['sources']) or 'the run itself'}"
+    if claim["expected"] is not None:
+        text += f"; {claim['expected']} samples expected, {claim['needed']} needed"
     return f"{text}; UNDECIDABLE: {claim['undecidable']}" if claim["undecidable"] else text

@@ -250,47 +250,6 @@ class TestJudging:
         assert rooms.reports == [record / "report.html", Path("page.html")]
 
 
-class TestKinds:
-    def test_faults_are_listed_with_their_help(self, sloproof: CommandLine) -> None:
-        said = sloproof("faults").out
-        assert "latency" in said
-        assert "Every byte on a link arrives later." in said
-
-    def test_one_fault_shows_its_fields(self, sloproof: CommandLine) -> None:
-        said = sloproof("faults", "latency").out
-        assert "delay: duration, such as 800ms; required" in said
-        assert 'direction: upstream | downstream | both; default "downstream"' in said
-        assert "needs: DelaysLinks" in said
-
-    def test_a_projects_own_faults_are_listed(
-        self, sloproof: CommandLine, project: Project
-    ) -> None:
-        project.write("fault_injectors/gremlin.py", GREMLIN)
-        assert "A gremlin sits on a link." in sloproof("faults").out
-        said = sloproof("faults", "gremlin", "--json").out
-        assert json.loads(said)["faults"]["gremlin"]["fields"] == {
-            "teeth": {"type": "whole number", "required": False, "default": 3}
-        }
-
-    def test_schemas(self, sloproof: CommandLine) -> None:
-        assert "Experiment" in json.loads(sloproof("schema").out)
-        assert json.loads(sloproof("schema", "Target", "--json").out)["title"] == "sloproof Target"
-
-
-GREMLIN = '''
-from sloproof.contracts import Fault
-
-
-class Gremlin(Fault):
-    """A gremlin sits on a link."""
-
-    teeth: int = 3
-
-    def plan(self, where, on):
-        return []
-'''
-
-
 def python(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *words],
