@@ -7,7 +7,7 @@ import re
 from sloproof.model.verdict import Outcome, Verdict
 from sloproof.record.reader import Record
 from sloproof.report.sections import ClaimRow, claim_row
-from sloproof.report.words import NOTHING, clean
+from sloproof.report.words import NOTHING, clean, sentence
 
 SHAPES = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "🔶"}
 MOST_CLAIMS = 50
@@ -19,7 +19,7 @@ def markdown(record: Record, verdict: Verdict) -> str:
     lines = [
         f"### {SHAPES[verdict.outcome]} {verdict.outcome.value}: {_text(verdict.experiment)}",
         "",
-        _text(verdict.sentence),
+        _text(sentence(verdict)),
         "",
     ]
     if verdict.claims:

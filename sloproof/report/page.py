@@ -55,6 +55,7 @@ def context(record: Record, verdict: Verdict) -> dict[str, Any]:
     stretches = traffic.windows if traffic else ()
     return {
         "verdict": verdict,
+        "sentence": words.sentence(verdict),
         "figures": shown,
         "hypothesis": declared.hypothesis,
         "done": story.done(record, shown, on, traffic),

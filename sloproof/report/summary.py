@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sloproof.model.verdict import Verdict
-from sloproof.report.words import clean
+from sloproof.report.words import clean, sentence
 
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?"}
 
 
 def summary_text(verdict: Verdict) -> list[str]:
     """The verdict's sentence, a line for each claim, and what weakens the verdict; no markup."""
-    lines = [f"{verdict.outcome.value}  {_line(verdict.experiment)}: {_line(verdict.sentence)}"]
+    lines = [f"{verdict.outcome.value}  {_line(verdict.experiment)}: {_line(sentence(verdict))}"]
     for claim in verdict.claims:
         outcome = claim.finding.outcome.value
         fate = f"{outcome} (unattributed)" if claim.unattributed else outcome

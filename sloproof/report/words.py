@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from sloproof.model.verdict import Claim, Number
+from sloproof.model.verdict import Claim, Number, Verdict
 
 NOTHING = "–"
 REQUIREMENT = re.compile(
     r"(target|required|requirement|objective|limit|bound|threshold|allowed|at.least|at.most|"
-    r"minimum|maximum|rto|rpo)\b|.*\b(target|limit|threshold|objective)$",
+    r"minimum|maximum)\b|.*\b(target|limit|threshold|objective)$",
     re.IGNORECASE,
 )
 """The names of numbers that say what a claim asks for, not what was seen."""
@@ -148,6 +148,12 @@ def plain(value: object) -> str:
 def spoken(name: str) -> str:
     """A name of the code in words: `pod_kill` is `pod kill`."""
     return clean(name).replace("_", " ")
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict's sentence without its outcome, which stands beside it wherever it is shown."""
+    text = clean(verdict.sentence).removeprefix(f"{verdict.outcome.value}: ")
+    return text[:1].upper() + text[1:]
 
 
 def required_and_measured(claim: Claim) -> tuple[Number | None, Number | None, list[Number]]:

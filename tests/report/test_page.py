@@ -120,6 +120,7 @@ def test_no_text_escapes_from_the_page(harmless_context: dict[str, Any], text: s
         {
             **harmless_context,
             "verdict": verdict,
+            "sentence": text,
             "claims": [sections.claim_row(claim)],
             "hypothesis": text,
             "problems": [trust.Check("bad", text, text)],

@@ -27,6 +27,11 @@ def test_the_summary_is_a_line_for_the_verdict_and_one_for_each_claim() -> None:
     assert len(lines) == 2 + len(judged.CLAIMS)
 
 
+def test_the_outcome_is_not_said_twice() -> None:
+    said = judged.verdict(claims=(), sentence="FAIL: 1 of 2 claims failed")
+    assert summary_text(said) == ["FAIL  slow-speech: 1 of 2 claims failed"]
+
+
 def test_an_unattributed_failure_is_said_to_be_one() -> None:
     claim = replace(judged.CLAIMS[0], unattributed=True)
     assert "FAIL (unattributed)" in summary_text(judged.verdict(claims=(claim,)))[1]

@@ -63,6 +63,7 @@ def test_a_missed_target_never_looks_met(seen: float, asked: float) -> None:
         ([("good", "ratio"), ("requests", "count"), ("target", "ratio")], "target", "good"),
         ([("p99", "s"), ("target", "ratio"), ("limit", "s")], "limit", "p99"),
         ([("p99", "s"), ("target", "ratio")], None, "p99"),
+        ([("rto", "s"), ("rto target", "s")], "rto target", "rto"),
         ([("at_most", "ratio"), ("spent", "ratio")], "at_most", "spent"),
         ([("failure threshold", "count")], "failure threshold", None),
         ([("targeted", "count")], None, "targeted"),
