@@ -81,10 +81,16 @@ class Case:
 
     @property
     def first_fault(self) -> int:
-        """When the first fault may have begun; the end of the run without any."""
+        """When the first fault may have begun; one that never came should have after the baseline.
+
+        The end of the run without any.
+        """
         begins = [fault.began[0] for fault in self.faults]
         spikes = _spikes(self.experiment.faults, self.run).values()
-        return min([*begins, *(window.begin for window in spikes)], default=self.run.end)
+        begins += [window.begin for window in spikes]
+        if not begins and self.experiment.faults:
+            return self.windows.get("baseline", Window("", 0, self.run.begin)).end
+        return min(begins, default=self.run.end)
 
     def window_of(self, line: Line) -> Window | None:
         """The window that a line of `verify` is about; None where the run had no such."""

@@ -207,7 +207,7 @@ def _size(plan: WitnessPlan, reading: Reading, inside: Flags, measured: float | 
 
 
 def _vanished(reading: Reading, span: Span) -> tuple[int, int] | None:
-    gone = reading.absent & (reading.sent >= span.until)
+    gone = reading.absent & reading.within(span.until, span.later)
     if span.gone is None or not gone.any():
         return None
     first = int(np.flatnonzero(gone)[np.argmin(reading.finished[gone])])

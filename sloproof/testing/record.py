@@ -105,11 +105,11 @@ class RecordBuilder:
         for name, begin in begins.items():
             self.event(begin, "phase", phase=name)
 
-    def event(self, at: float, kind: str, **data: Any) -> None:
+    def event(self, at: float, kind: str, /, **data: Any) -> None:
         """Any event, at so many seconds; see `sloproof.record.schema.EVENTS`."""
         self._events.append((_ns(at), kind, data))
 
-    def system(self, at: float, role: str, **data: Any) -> None:
+    def system(self, at: float, role: str, /, **data: Any) -> None:
         """An event of the system under test: `event`, `instance`, `source`, `detail`, …"""
         self.event(at, "system", role=role, time=_ns(at), **{"event": role, **data})
 

@@ -20,10 +20,10 @@ from sloproof.spec.objectives import (
     SignalIndicator,
     Slo,
 )
+from sloproof.testing.record import RecordBuilder, WrittenFault
 from tests.judge.cases import (
     GOOD,
-    RecordBuilder,
-    WrittenFault,
+    MoreLoad,
     built,
     calm,
     claim,
@@ -195,8 +195,6 @@ def test_a_window_that_the_run_never_had_is_no_verdict(tmp_path: Path) -> None:
 
 
 def test_a_change_of_load_has_the_window_that_was_planned(tmp_path: Path) -> None:
-    from tests.judge.cases import MoreLoad
-
     spike = planned("spike", fault=MoreLoad(), at=Duration.parse("4s"), for_=Duration.parse("3s"))
     record = built(calm(GOOD), tmp_path)
     found = claim(record, line(AVAILABILITY, during="fault:spike"), (slo(),), faults=(spike,))

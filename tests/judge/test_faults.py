@@ -1,0 +1,219 @@
+"""Injection fidelity, exposure and healing over hand-written witnesses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sloproof.contracts import Sense
+from sloproof.judge.checks.slo import ServiceLevel
+from sloproof.model.verdict import Outcome, Verdict
+from sloproof.testing.record import RecordBuilder, WrittenFault
+from tests.judge.cases import FAULT, GOOD, built, fault_measure, faulted, line, slo, verdict
+
+AVAILABILITY = line(ServiceLevel(slo="availability"))
+INNER = {"link": {"name": "d-s", "source": "dialogue", "target": "speech"}}
+INSTANCE = {"instance": {"name": "speech-1", "service": "speech"}}
+
+
+def judged(builder: RecordBuilder, folder: Path) -> Verdict:
+    record = built(builder, folder)
+    return verdict(record, AVAILABILITY, objectives=(slo(),), faults=("slow",))
+
+
+def of_fault(folder: Path, fault: WrittenFault) -> dict[str, Any]:
+    return dict(fault_measure(judged(faulted(GOOD, fault), folder)))
+
+
+@pytest.mark.parametrize(
+    ("change", "witnessed", "reason"),
+    [
+        ({}, True, ""),
+        ({"measured": 0.83}, True, ""),
+        ({"measured": 0.85}, False, "measured 0.85 s instead of 0.8 s ± 0.04 s"),
+        ({"measured": 0.5}, False, "measured 0.5 s"),
+        ({"measured": 0.3}, False, "never saw it"),
+        ({"tolerance": None, "measured": 0.5}, True, ""),
+        ({"sense": None}, False, "nothing witnesses it"),
+        ({"samples": False}, False, "took no sample"),
+        ({"appears": 20.0}, False, "never saw it"),
+        ({"appears": 3.0}, True, ""),  # the median before it has risen: no difference is left
+        ({"vanishes": 30.0}, False, "not seen absent after"),
+        ({"vanishes": 9.0}, False, "while it should be there"),
+        ({"sense": Sense.REFUSED}, True, ""),
+        ({"sense": Sense.REFUSED, "appears": 6.0}, False, "before it was injected"),
+        ({"sense": Sense.REFUSED, "vanishes": 11.9}, False, "while it should be there"),
+        ({"sense": Sense.REFUSED, "vanishes": 14.0}, True, ""),
+        ({"sense": Sense.BLACKHOLE}, True, ""),
+        ({"sense": Sense.RESET}, True, ""),
+        ({"sense": Sense.STOPPED}, True, ""),
+        ({"sense": Sense.OBSERVED}, True, ""),
+        ({"sense": Sense.STATUS, "size": 1.0, "tolerance": 0.05}, True, ""),
+        ({"sense": Sense.STATUS, "size": 0.5, "tolerance": 0.05}, False, "measured 1 instead"),
+        ({"sense": Sense.THROUGHPUT, "size": 65536.0, "tolerance": 7000.0}, True, ""),
+        (
+            {"sense": Sense.THROUGHPUT, "size": 65536.0, "tolerance": 7000.0, "measured": 9e4},
+            False,
+            "measured 90000",
+        ),
+    ],
+)
+def test_a_fault_is_witnessed_absent_present_absent(
+    tmp_path: Path, change: dict[str, Any], witnessed: bool, reason: str
+) -> None:
+    found = of_fault(tmp_path, replace(FAULT, **change))
+    if change == {"appears": 3.0}:
+        witnessed, reason = False, "never saw it"
+    assert found["witnessed"] is witnessed, found["witness_reason"]
+    assert reason in found["witness_reason"]
+
+
+def test_the_beginning_lies_between_apply_and_the_first_sample_that_saw_it(tmp_path: Path) -> None:
+    found = of_fault(tmp_path, replace(FAULT, sense=Sense.REFUSED, size=None))
+    assert found["began_s"] == [5.0, 5.051]
+    assert found["ended_s"] == [10.0, 10.051]
+    assert found["time_to_revert_s"] == 0.01
+
+
+def test_a_fault_that_appears_late_begins_late(tmp_path: Path) -> None:
+    found = of_fault(tmp_path, replace(FAULT, sense=Sense.REFUSED, size=None, appears=8.0))
+    assert found["began_s"] == [5.0, 6.051]
+    assert found["witnessed"]
+
+
+def test_the_measured_delay_is_the_difference_of_medians(tmp_path: Path) -> None:
+    found = of_fault(tmp_path, replace(FAULT, measured=0.79))
+    assert found["measured"] == pytest.approx(0.79, abs=1e-9)
+    assert (found["requested"], found["unit"], found["tolerance"]) == (0.8, "s", 0.04)
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ("0s 25s 100ms yes 0.001 none", "unaffected"),
+        (None, "unknown"),
+        ("0s 7s 100ms yes 0.001 none\n 7s 25s 100ms no nan closed", "affected"),
+        ("0s 7s 100ms yes 0.001 none\n 7s 25s 100ms yes 0.801 none", "affected"),
+        ("0s 25s 100ms no nan busy", "unknown"),
+    ],
+)
+def test_connections_older_than_the_fault_are_told_apart(
+    tmp_path: Path, row: str | None, kept: str
+) -> None:
+    builder = faulted()
+    _witness_of(builder)["kept"] = ["old"]
+    _witness_of(builder)["probes"].append("old")
+    if row:
+        builder.probe("old", f"from to every ok value detail\n{row}")
+    found = fault_measure(judged(builder, tmp_path))
+    assert found["kept_connections"] == kept
+    assert found["witnessed"]
+
+
+def beside(until: str) -> str:
+    """Samples of a probe that is slow from 7 s `until` a time."""
+    return f"0s 7s 100ms yes 0.001\n7s {until} 100ms yes 0.801\n{until} 25s 100ms yes 0.001"
+
+
+@pytest.mark.parametrize(
+    ("row", "neighbours", "witnessed"),
+    [
+        (beside("7.1s"), "unaffected", True),
+        (beside("9s"), "unaffected", True),
+        (beside("12s"), "affected", False),
+        (None, "unknown", True),
+    ],
+)
+def test_neighbours_must_not_feel_it(
+    tmp_path: Path, row: str | None, neighbours: str, witnessed: bool
+) -> None:
+    neighbour = {"sense": "delay", "probes": ["beside"], "kept": [], "expected": None}
+    builder = faulted(GOOD, replace(FAULT, neighbours=[neighbour]))
+    if row:
+        builder.probe("beside", f"from to every ok value\n{row}")
+    found = judged(builder, tmp_path)
+    assert fault_measure(found)["neighbours"] == neighbours
+    assert fault_measure(found)["witnessed"] is witnessed
+    assert bool(found.attribution) is not witnessed
+
+
+def test_two_occurrences_are_witnessed_each_on_its_own(tmp_path: Path) -> None:
+    first = replace(FAULT, until=9)
+    second = replace(FAULT, occurrence=2, at=12, until=14)
+    found = judged(faulted(GOOD, first, second), tmp_path)
+    assert [fault_measure(found, n)["witnessed"] for n in (0, 1)] == [True, True]
+    assert [fault_measure(found, n)["occurrence"] for n in (0, 1)] == [1, 2]
+    windows: Any = found.measures["windows"]
+    whole = next(window for window in windows if window["name"] == "fault:slow")
+    assert whole["begin_s"] == pytest.approx(5.851)
+    assert whole["end_s"] == pytest.approx(12.0)
+
+
+def test_an_occurrence_that_was_never_undone_before_the_next_was_not_absent(tmp_path: Path) -> None:
+    first = replace(FAULT, sense=Sense.REFUSED, until=9, vanishes=20)
+    second = replace(FAULT, sense=Sense.REFUSED, occurrence=2, at=12, until=14)
+    found = judged(faulted(GOOD, first, second), tmp_path)
+    assert not fault_measure(found, 0)["witnessed"]
+    assert not fault_measure(found, 1)["witnessed"]
+
+
+CALLS = "at every count from to instance callee outcome\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "calls", "exposure"),
+    [
+        (INNER, "8s 10ms 100 dialogue speech d-1 s-1 ok", 100),
+        (INNER, "8s 10ms 100 dialogue speech d-1 s-1 rejected", 0),
+        (INNER, "8s 10ms 100 dialogue cache d-1 c-1 ok", 0),
+        (INNER, "3s 10ms 100 dialogue speech d-1 s-1 ok", 0),
+        (INNER, None, None),
+        (INSTANCE, "8s 10ms 100 dialogue speech d-1 speech-1 ok", 100),
+        (INSTANCE, "8s 10ms 100 dialogue speech d-1 speech-2 ok", 0),
+        ({}, "8s 10ms 100 dialogue speech d-1 s-1 ok", None),
+    ],
+)
+def test_exposure_counts_what_crossed_while_in_force(
+    tmp_path: Path, target: dict[str, Any], calls: str | None, exposure: int | None
+) -> None:
+    builder = faulted(GOOD, replace(FAULT, target=target))
+    if calls:
+        builder.calls(CALLS + calls)
+    found = judged(builder, tmp_path)
+    assert fault_measure(found)["exposure"] == exposure
+    assert fault_measure(found)["exposure_reason"]
+    assert found.outcome is (Outcome.PASS if exposure else Outcome.INCONCLUSIVE)
+
+
+def test_an_instance_is_exposed_by_what_it_carried_just_before_the_blow(tmp_path: Path) -> None:
+    kill = replace(
+        FAULT, sense=Sense.GONE, size=None, lasting=True, until=None, healed=9.0, target=INSTANCE
+    )
+    builder = faulted(GOOD, kill)
+    builder.calls(CALLS + "3s 10ms 380 dialogue speech d-1 speech-1 ok")
+    found = judged(builder, tmp_path)
+    assert fault_measure(found)["exposure"] > 0
+    assert found.outcome is Outcome.PASS, found.sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "healed_by"),
+    [
+        ({"healed": 9.0}, "system"),
+        ({"until": 24.0}, "harness"),
+        ({"until": 24.0, "outcome": "absent"}, "system"),
+        ({}, "nobody"),
+    ],
+)
+def test_who_healed_a_blow(tmp_path: Path, change: dict[str, Any], healed_by: str) -> None:
+    kill = replace(FAULT, sense=Sense.GONE, size=None, lasting=True, until=None)
+    assert of_fault(tmp_path, replace(kill, **change))["healed_by"] == healed_by
+
+
+def _witness_of(builder: RecordBuilder) -> dict[str, Any]:
+    planned = next(data for _, kind, data in builder._events if kind == "effect.planned")
+    witness: dict[str, Any] = planned["witness"]
+    return witness
