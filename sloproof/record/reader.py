@@ -17,6 +17,7 @@ from sloproof.record.schema import SEALED, Call, Event, RequestKind
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
@@ -102,7 +103,7 @@ class Record:
         if not self.has("requests"):
             return
         for batch in self._parquet("requests").iter_batches(1 << 18, columns=list(columns)):
-            yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in columns}
+            yield {name: _array(batch.column(name)) for name in columns}
 
     @cached_property
     def _probe_table(self) -> dict[str, Samples]:
@@ -111,9 +112,11 @@ class Record:
         import numpy as np
 
         table = self._parquet("probes").read()
-        names = table.column("probe").to_numpy(zero_copy_only=False)
-        columns = [field.name for field in fields(Samples)]
-        arrays = {name: table.column(name).to_numpy(zero_copy_only=False) for name in columns}
+        names = np.array(table.column("probe").to_pylist(), dtype=object)
+        arrays = {
+            field.name: _array(table.column(field.name).combine_chunks())
+            for field in fields(Samples)
+        }
         order = np.argsort(arrays["intended"], kind="stable")
         names = names[order]
         arrays = {name: array[order] for name, array in arrays.items()}
@@ -176,6 +179,24 @@ class Record:
         metadata = self._parquet("requests").schema_arrow.metadata or {}
         found: list[Any] = json.loads(metadata.get(key.encode(), b"[]"))
         return found
+
+
+def _array(column: pa.Array[Any]) -> NDArray[Any]:
+    """A column without nulls as numpy's; pyarrow's own way there imports pandas."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type):
+        return np.array(column.to_pylist(), dtype=object)
+    if pa.types.is_boolean(column.type):
+        truths: NDArray[Any] = _array(column.cast(pa.uint8())).astype(bool)
+        return truths
+    buffer = column.buffers()[1]
+    dtype = np.dtype(str(column.type).replace("double", "float64"))
+    if buffer is None:
+        return np.zeros(0, dtype)
+    whole: NDArray[Any] = np.frombuffer(memoryview(buffer), dtype)
+    return whole[column.offset : column.offset + len(column)]
 
 
 def _event(line: dict[str, Any]) -> Event:

@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         self.setting.update({"failure_rate": 0.0, "status": 503})
         self._answer(200, self.setting)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 

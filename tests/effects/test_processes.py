@@ -150,7 +150,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     )
     effect = process(tmp_path, f"{deaf}; time.sleep(60)", grace_ns=200_000_000).bound(MINE)
     effect.apply({})
-    wait_for(lambda: (tmp_path / "log").read_bytes())
+    wait_for((tmp_path / "log").read_bytes)
     assert effect.undo({}) is Undone.REVERTED
 
 

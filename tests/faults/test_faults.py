@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from sloproof.spec import Loaded
 from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.testing import check_effect, check_fault
 
-FAULTS = Extensions.of(Path(__file__).parents[2]).faults
+FAULTS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).faults
 SPEECH = Selector(source="dialogue", to="speech")
 COPY = Selector(service="dialogue", pick=Pick(count=1))
 

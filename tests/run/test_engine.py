@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +16,14 @@ from sloproof.extensions import Extensions
 from sloproof.spec.experiment import Above, After, Repetition, Selector, StopCondition
 from tests.run.simulation import Simulation, experiment, planned, seconds
 
-FAULTS = Extensions.of(Path(__file__).parents[2]).faults
+FAULTS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).faults
 LINK = Selector(source="gateway", to="web")
 WEB = Selector(instance="web-1")
 
 
 def latency(delay: float = 0.8) -> Fault:
-    return FAULTS["latency"](delay=seconds(delay))
+    fault: Fault = FAULTS["latency"](delay=seconds(delay))
+    return fault
 
 
 def times(simulation: Simulation, kind: str) -> list[float]:

@@ -92,7 +92,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Ward]]:
 
     def begin(mode: str = "") -> Ward:
         process = subprocess.Popen([sys.executable, "-c", ENGINE, str(tmp_path), mode])
-        soon(lambda: (tmp_path / "pids").exists(), 20)
+        soon((tmp_path / "pids").exists, 20)
         pids = json.loads((tmp_path / "pids").read_text())
         lives = {name: Incarnation.of(pid) for name, pid in pids.items()}
         found = {name: life for name, life in lives.items() if life is not None}

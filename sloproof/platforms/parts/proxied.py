@@ -161,10 +161,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         patience: Duration = PATIENCE,
     ) -> dict[str, Any]:
         prefix = f"witness:{sense}"
-        probes = tuple(
-            self._probe(link, prefix, kept, OFTEN, patience)
-            for kept in (False, True)
-        )
+        probes = tuple(self._probe(link, prefix, kept, OFTEN, patience) for kept in (False, True))
         unit = {Sense.DELAY: "s", Sense.THROUGHPUT: "B/s"}.get(sense, "")
         return witness_to_json(
             Witness(sense=sense, probes=probes, expected=expected, unit=unit, tolerance=tolerance)

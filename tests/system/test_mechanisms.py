@@ -1,0 +1,26 @@
+"""With one mechanism of the system switched off an experiment fails, for that reason alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.running import Bench
+
+
+@pytest.mark.parametrize(
+    ("experiment", "mechanism", "claim"),
+    [
+        ("slow-speech", "breaker", "circuit_breaker:dialogue-speech"),
+        ("dialogue-pod-kill", "retry", "slo:availability-while-dead@kill"),
+        ("dialogue-pod-kill", "healer", "self_healing:dialogue"),
+    ],
+)
+def test_without_its_mechanism_the_system_fails_for_that_reason_alone(
+    bench: Bench, experiment: str, mechanism: str, claim: str
+) -> None:
+    bench.settings[mechanism] = "off"
+    ran = bench.run(experiment)
+    assert ran.failed() == [claim], ran.said
+    assert ran.status == 1
+    others = {name: outcome for name, outcome in ran.outcomes().items() if name != claim}
+    assert set(others.values()) == {"PASS"}, ran.said
