@@ -5,8 +5,9 @@ the run, which is older than any fault. HTTP/1.1 is spoken here over a plain con
 how it broke is told exactly.
 
 `value` is the round trip: from writing the request to the last byte of the answer, in seconds,
-connecting left out. With `throughput` it is bytes per second over that time: of the answer
-(`down`) or of the request (`up`, made longer by `padding` bytes of header).
+connecting left out. With `measure: throughput` it is bytes per second over that time, of the
+answer or the request, whichever is longer: ask for a `path` with a large answer, or give a request
+`padding` bytes of header to see the other way.
 
 `ok` is an answer with a status below 400; every whole answer has a value. Details:
 
@@ -64,7 +65,7 @@ class Link(Probe):
     host_header: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     kept: bool = False
-    throughput: Literal["", "up", "down"] = ""
+    measure: Literal["round-trip", "throughput"] = "round-trip"
     padding: int = 0
 
     @property
@@ -144,9 +145,9 @@ class Link(Probe):
         return sample, answer.reusable
 
     def _value(self, answer: Answer, took: float) -> float:
-        if not self.throughput:
+        if self.measure == "round-trip":
             return took
-        return (answer.size if self.throughput == "down" else len(self._request)) / took
+        return max(answer.size, len(self._request)) / took
 
     async def close(self) -> None:
         """Close the kept connection."""

@@ -70,12 +70,14 @@ def reset(writer: asyncio.StreamWriter) -> None:
 async def serving(handler: Handler, port: int = 0) -> AsyncIterator[int]:
     """A server in this loop; gives its port."""
     tasks: set[asyncio.Task[None]] = set()
+    ended = False
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if task := asyncio.current_task():
             tasks.add(task)
         try:
-            await handler(reader, writer)
+            if not ended:  # one that was accepted with the last breath must not live on
+                await handler(reader, writer)
         except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass
         finally:
@@ -85,6 +87,7 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[int]:
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        ended = True
         server.close()
         for task in tasks:
             task.cancel()
@@ -135,6 +138,7 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         for close in self._closers:
             self.run(_awaited(close()))
+        self.run(_settled())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -143,6 +147,14 @@ class Stage:
 async def _entered(context: Any) -> int:
     port: int = await context.__aenter__()
     return port
+
+
+async def _settled() -> None:
+    """Wait for what connections still have to do once their server is closed."""
+    await asyncio.sleep(0)
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    await asyncio.sleep(0)
 
 
 async def _awaited(work: Awaitable[T]) -> T:

@@ -305,6 +305,27 @@ def test_command_gives_the_exit_status(script: str, detail: str) -> None:
     assert sample.value is not None
 
 
+@pytest.mark.parametrize(("status", "detail"), [(0, "exit 0"), (1, ""), (2, "")])
+def test_an_inverted_command_is_good_where_it_fails(status: int, detail: str) -> None:
+    sample = asyncio.run(
+        sampled(probe("command", argv=["sh", "-c", f"exit {status}"], inverted=True))
+    )
+    assert (sample.ok, sample.detail) == (not detail, detail)
+
+
+def test_a_command_runs_in_its_folder_and_is_found_there(tmp_path: Path) -> None:
+    script = tmp_path / "check"
+    script.write_text("#!/bin/sh\ntest -f ./check\n")
+    script.chmod(0o755)
+    assert asyncio.run(sampled(probe("command", argv=["./check"], folder=str(tmp_path)))).ok
+
+
+def test_a_command_that_has_vanished_is_no_outage(tmp_path: Path) -> None:
+    one = probe("command", argv=[str(tmp_path / "gone")])
+    with pytest.raises(Exception, match="gone: "):
+        asyncio.run(one.sample())
+
+
 def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"sleep 600 & echo $! $$ >{pids}.part; mv {pids}.part {pids}; wait"

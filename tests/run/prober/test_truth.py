@@ -57,6 +57,17 @@ async def failing_now_and_then(port: int, seed: int) -> list[Outage]:
     return outages
 
 
+def near(samples: list[Taken], outage: Outage) -> str:
+    """The samples around the end of an outage, in ms from it, for a failure's message."""
+    end = outage.ended[0]
+    return "\n".join(
+        f"{(taken.intended - end) / 1e6:.1f} {(taken.sent - end) / 1e6:.1f} "
+        f"{(taken.finished - end) / 1e6:.1f} {taken.detail or taken.ok}"
+        for taken in samples
+        if abs(taken.sent - end) < 400_000_000
+    )
+
+
 def recovered(samples: list[Taken], outage: Outage) -> tuple[int, int]:
     """Where its end lies: between the sending of the last bad sample and the first good answer."""
     middle = (outage.began[1] + outage.ended[0]) // 2
@@ -87,8 +98,8 @@ def test_the_end_of_an_outage_lies_where_the_samples_say(
     widths = []
     for outage in outages:
         low, high = recovered(samples, outage)
-        assert low <= outage.ended[1]
-        assert outage.ended[0] <= high
+        assert low <= outage.ended[1], near(samples, outage)
+        assert outage.ended[0] <= high, near(samples, outage)
         widths.append((high - low) / 1e6)
     record_testsuite_property(f"{prefix}_interval_ms_mean", round(sum(widths) / len(widths), 2))
     record_testsuite_property(f"{prefix}_interval_ms_max", round(max(widths), 2))
