@@ -27,6 +27,8 @@ from sloproof.record.schema import NEVER, Call, RequestKind, RequestOutcome
 from sloproof.record.writer import REQUEST_COLUMNS, RecordWriter
 
 SECOND = 1_000_000_000
+UNDOING = 0.01
+KIND = {"profile": "", "name": "", "method": "GET", "path": "/"}
 PRESENT: Mapping[Sense, str] = {
     Sense.REFUSED: "refused",
     Sense.BLACKHOLE: "timeout",
@@ -43,16 +45,15 @@ PRESENT: Mapping[Sense, str] = {
 class WrittenFault:
     """One occurrence of a fault, with its one effect and its witness; times in seconds.
 
-    It is applied at `at` and begins to be undone at `until` (None: never), which takes `undoing`.
-    The witness sees it from `appears` on and until `vanishes` (by default at once); with `sense`
-    None it has no witness, with `samples` false its witness is blind. A `lasting` effect was seen
-    healed by the system at `healed`. `size` is what was asked for, `measured` what is there.
+    Applied at `at`, it begins to be undone at `until` (None: never), which takes 10 ms. Its witness
+    sees it from `appears` until `vanishes` (by default at once); with `sense` None there is none,
+    with `samples` false it is blind. A `lasting` effect was seen healed by the system at `healed`.
+    `size` is what was asked for, `measured` what is there.
     """
 
     name: str
     at: float
     until: float | None = None
-    undoing: float = 0.01
     kind: str = "latency"
     occurrence: int = 1
     sense: Sense | None = Sense.DELAY
@@ -121,12 +122,7 @@ class RecordBuilder:
         """
         self._tables.add("requests")
         for row in rows(table):
-            kind = RequestKind(
-                row.get("profile", ""),
-                row.get("name", ""),
-                row.get("method", "GET"),
-                row.get("path", "/"),
-            )
+            kind = RequestKind(*(row.get(column, usual) for column, usual in KIND.items()))
             if kind not in self._kinds:
                 self._kinds.append(kind)
             for nth in range(int(row.get("count", "1"))):
@@ -137,15 +133,12 @@ class RecordBuilder:
         """Rows of samples in [from, to): `from to every took lag ok value detail`."""
         self._tables.add("probes")
         for row in rows(table):
-            at, end = _time(row, "from"), _time(row, "to")
-            while at < end:
+            ok, value = row.get("ok", "yes") == "yes", float(row.get("value", "nan"))
+            detail = row.get("detail", "").replace("_", " ")
+            for at in range(_time(row, "from"), _time(row, "to"), _time(row, "every", "100ms")):
                 sent = at + _time(row, "lag", "0s")
                 finished = sent + _time(row, "took", "1ms")
-                ok = row.get("ok", "yes") == "yes"
-                value = float(row.get("value", "nan"))
-                detail = row.get("detail", "").replace("_", " ")
                 self._samples.append((name, at, sent, finished, ok, value, detail))
-                at += _time(row, "every", "100ms")
 
     def calls(self, table: str) -> None:
         """Rows of calls: `at every count from to instance callee took outcome status breaker`."""
@@ -153,25 +146,7 @@ class RecordBuilder:
         for row in rows(table):
             for nth in range(int(row.get("count", "1"))):
                 sent = _time(row, "at") + nth * _time(row, "every", "10ms")
-                outcome = row.get("outcome", "ok")
-                self._calls.append(
-                    Call(
-                        source=row.get("from", "a"),
-                        target=row.get("to", "b"),
-                        source_instance=row.get("instance", "a-1"),
-                        target_instance=row.get("callee", "b-1"),
-                        parent=row.get("parent", ""),
-                        attempt=int(row.get("attempt", "1")),
-                        sent=sent,
-                        finished=sent
-                        + _time(row, "took", "0ms" if outcome == "rejected" else "5ms"),
-                        status=int(row.get("status", "200" if outcome == "ok" else "0")),
-                        outcome=outcome,
-                        breaker=row.get("breaker", ""),
-                        origin="hand",
-                        error_ns=0,
-                    )
-                )
+                self._calls.append(_call(row, sent))
 
     def signal(self, name: str, values: Iterable[tuple[float, float]]) -> None:
         """Samples of a signal: seconds and value."""
@@ -203,7 +178,7 @@ class RecordBuilder:
             self.event(fault.healed, "effect.healed", number=number)
         if fault.until is not None:
             self.event(fault.until, "effect.undoing", number=number, by="engine")
-            undone = fault.until + fault.undoing
+            undone = fault.until + UNDOING
             self.event(undone, "effect.undone", number=number, outcome=fault.outcome, by="engine")
             if not fault.lasting:
                 self.event(undone, "fault.ended", **names)
@@ -237,8 +212,8 @@ class RecordBuilder:
 
     def _request(self, row: Mapping[str, str], intended: int, kind: int) -> dict[str, Any]:
         outcome = RequestOutcome[row.get("outcome", "ok").upper()]
-        answered = outcome in (RequestOutcome.OK, RequestOutcome.ERROR)
-        status = row.get("status", "200" if outcome is RequestOutcome.OK else "0")
+        answered = outcome <= RequestOutcome.ERROR
+        status = row.get("status", "0" if outcome else "200")
         self._arrivals += 1
         return {
             "intended": intended,
@@ -291,15 +266,33 @@ def rows(table: str) -> list[dict[str, str]]:
 
 def _sample(fault: WrittenFault, at: int, *, present: bool) -> tuple[Any, ...]:
     usual = 1_000_000
-    size = fault.size if fault.measured is None else fault.measured
+    size = (fault.size if fault.measured is None else fault.measured) or 0.0
     if fault.sense is Sense.DELAY:
-        took = usual + (_ns(size or 0.0) if present else 0)
+        took = usual + (_ns(size) if present else 0)
         return at, at, at + took, True, took / SECOND, ""
     if fault.sense is Sense.THROUGHPUT:
-        value = size if present else 1e9
-        return at, at, at + usual, True, value, ""
+        return at, at, at + usual, True, size if present else 1e9, ""
     word = PRESENT[fault.sense] if present and fault.sense is not None else ""
     return at, at, at + usual, not present, math.nan, word
+
+
+def _call(row: Mapping[str, str], sent: int) -> Call:
+    outcome = row.get("outcome", "ok")
+    return Call(
+        source=row.get("from", "a"),
+        target=row.get("to", "b"),
+        source_instance=row.get("instance", "a-1"),
+        target_instance=row.get("callee", "b-1"),
+        parent=row.get("parent", ""),
+        attempt=int(row.get("attempt", "1")),
+        sent=sent,
+        finished=sent + _time(row, "took", "0ms" if outcome == "rejected" else "5ms"),
+        status=int(row.get("status", "200" if outcome == "ok" else "0")),
+        outcome=outcome,
+        breaker=row.get("breaker", ""),
+        origin="hand",
+        error_ns=0,
+    )
 
 
 def _witness(fault: WrittenFault) -> dict[str, Any] | None:
