@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import signal
 import socket
 import ssl
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sloproof.contracts import ProbeSpec, Sample
-from sloproof.errors import ProberError
-from sloproof.run.probing.specs import make_probe, probe_kinds, spec_from_json, spec_to_json
+from sloproof.run.probing.specs import make_probe, probe_kinds
 from tests.run.prober.stage import (
     Handler,
     answer,
@@ -30,7 +25,6 @@ from tests.run.prober.stage import (
     sampled,
     serving,
     silent,
-    until,
 )
 
 KINDS = probe_kinds()
@@ -56,20 +50,6 @@ def against(handler: Handler, kind: str, params: Mapping[str, object] | None = N
 
 def word(sample: Sample) -> str:
     return sample.detail
-
-
-@contextmanager
-def sleeping() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def start_time(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 # Connections, as `tcp`, `http` and `link` see them.
@@ -261,128 +241,3 @@ def test_prometheus_reads_one_series(
 def test_prometheus_gives_what_is_not_finite_for_the_prober_to_refuse(metric: str) -> None:
     value = probe("prometheus", url="http://x/", metric=metric).read(PAGE).value
     assert not math.isfinite(value)
-
-
-# process
-
-
-def test_process_tells_running_stopped_zombie_and_gone() -> None:
-    with sleeping() as process:
-        one = probe("process", pid=process.pid, start_time=start_time(process.pid))
-
-        def seen() -> str:
-            return word(asyncio.run(one.sample()))
-
-        assert seen() == ""
-        process.send_signal(signal.SIGSTOP)
-        until(lambda: seen() == "stopped")
-        process.send_signal(signal.SIGCONT)
-        until(lambda: seen() == "")
-        process.kill()
-        until(lambda: seen() == "zombie")
-        process.wait()
-        assert seen() == "gone"
-
-
-@pytest.mark.parametrize(("later", "boot"), [(1, ""), (0, "another-boot")])
-def test_another_life_with_the_same_pid_is_another_process(later: int, boot: str) -> None:
-    me = os.getpid()
-    one = probe("process", pid=me, start_time=start_time(me) + later, boot_id=boot)
-    assert asyncio.run(one.sample()) == Sample(ok=False, detail="gone")
-
-
-# command
-
-
-@pytest.mark.parametrize(
-    ("script", "detail"),
-    [("exit 0", ""), ("exit 1", "exit 1"), ("kill -9 $$", "exit -9"), ('exit "$CODE"', "exit 7")],
-)
-def test_command_gives_the_exit_status(script: str, detail: str) -> None:
-    one = probe("command", argv=["sh", "-c", script], env={"CODE": "7"})
-    sample = asyncio.run(sampled(one))
-    assert (sample.ok, sample.detail) == (not detail, detail)
-    assert sample.value is not None
-
-
-@pytest.mark.parametrize(("status", "detail"), [(0, "exit 0"), (1, ""), (2, "")])
-def test_an_inverted_command_is_good_where_it_fails(status: int, detail: str) -> None:
-    sample = asyncio.run(
-        sampled(probe("command", argv=["sh", "-c", f"exit {status}"], inverted=True))
-    )
-    assert (sample.ok, sample.detail) == (not detail, detail)
-
-
-def test_a_command_runs_in_its_folder_and_is_found_there(tmp_path: Path) -> None:
-    script = tmp_path / "check"
-    script.write_text("#!/bin/sh\ntest -f ./check\n")
-    script.chmod(0o755)
-    assert asyncio.run(sampled(probe("command", argv=["./check"], folder=str(tmp_path)))).ok
-
-
-def test_a_command_that_has_vanished_is_no_outage(tmp_path: Path) -> None:
-    one = probe("command", argv=[str(tmp_path / "gone")])
-    with pytest.raises(Exception, match="gone: "):
-        asyncio.run(one.sample())
-
-
-def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    script = f"sleep 600 & echo $! $$ >{pids}.part; mv {pids}.part {pids}; wait"
-
-    async def take() -> None:
-        task = asyncio.ensure_future(sampled(probe("command", argv=["sh", "-c", script])))
-        async with asyncio.timeout(20):
-            while not await asyncio.to_thread(pids.exists):  # noqa: ASYNC110 - a file tells no event
-                await asyncio.sleep(0.002)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(take())
-    for pid in map(int, pids.read_text().split()):
-        # Its parent may leave it unreaped; dead it is.
-        until(lambda pid=pid: _state(pid) in {"", "Z"})  # type: ignore[misc]
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-# Broken specs
-
-
-@pytest.mark.parametrize(
-    ("kind", "params", "reason"),
-    [
-        ("sql", {}, 'no kind "sql"'),
-        ("tcp", {"host": "x"}, "port"),
-        ("tcp", {"host": "x", "port": "many"}, "port: Input should be a valid integer"),
-        ("tcp", {"host": "x", "port": 1, "prot": 2}, r"unknown: prot \(known: host, port\)"),
-        ("http", {"url": "example.org"}, "neither http:// nor https://"),
-        ("http", {"url": "http://x", "expect": ["ok"]}, "'ok' is no status"),
-        ("http", {"url": "http://x", "within": "800 parsecs"}, "not a duration"),
-        ("prometheus", {"url": "http://x", "metric": "a-b"}, "not a metric's name"),
-        ("prometheus", {"url": "http://x", "metric": "a", "ok_when": {"above": 1}}, "ok_when"),
-    ],
-)
-def test_a_broken_spec_is_told_with_the_name_of_its_probe(
-    kind: str, params: dict[str, object], reason: str
-) -> None:
-    with pytest.raises(ProberError, match=f"^probe p.*{reason}"):
-        probe(kind, **params)
-
-
-@pytest.mark.parametrize("change", [{"every": 1_000_000}, {"timeout": 0}, {"params": None}])
-def test_intervals_and_time_outs_have_their_limits(change: dict[str, object]) -> None:
-    data = spec_to_json(ProbeSpec("p", "tcp", {}))
-    with pytest.raises(ProberError, match=r"^probe p: "):
-        spec_from_json({**data, **change})
-
-
-def test_a_spec_makes_the_round_trip() -> None:
-    spec = ProbeSpec("p", "tcp", {"host": "x", "port": 1})
-    assert spec_from_json(spec_to_json(spec)) == spec
