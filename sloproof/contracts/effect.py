@@ -78,6 +78,13 @@ class Effect(ABC):
     def present(self, prior: Json) -> bool:
         """Whether the change is in the world now, read through the control path."""
 
+    def moot(self, prior: Json) -> bool:
+        """Whether the system has replaced what was changed, so that the change is over with it.
+
+        A change that merely vanished isn't moot: somebody took it away.
+        """
+        return False
+
     def witness(self) -> Witness | None:
         """How to see it by another path, or None where nothing needs to be seen."""
         return None

@@ -62,6 +62,10 @@ class Pause(Effect):
         """Whether it is stopped, and was not before."""
         return not prior["stopped"] and self._life().letter() in STOPPED
 
+    def moot(self, prior: Json) -> bool:
+        """Whether the stopped process has been ended: a healer's way with what hangs."""
+        return not self._life().alive()
+
     def witness(self) -> Witness | None:
         """Its state as the kernel tells it."""
         return witness_from_json(self.seen_by)

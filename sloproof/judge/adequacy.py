@@ -68,8 +68,9 @@ def adequacy(
 def planned_windows(experiment: Experiment) -> dict[str, Window]:
     """The windows as planned, in nanoseconds from the end of warm-up.
 
-    A fault that waits for something is taken to come at once, one without an end to last for no
-    time, and recovery to take the least time: what is promised is at least kept.
+    A fault that waits for something is taken to come at once, a blow to last for no time (how long
+    its window is depends on the system, so nothing is promised about it), and recovery to take the
+    least time: what is promised is at least kept.
     """
     baseline = experiment.baseline.ns
     found: dict[str, Window] = {}
@@ -118,13 +119,19 @@ def _prospect(
     home = str(getattr(line.check, "home", "run"))
     window = home if line.during == "run" else line.during
     counts = Source.REQUESTS in reads
-    expected = arrivals.get(window, 0) if counts else None
+    expected = arrivals.get(window, 0) if counts and not _open_ended(window, experiment) else None
     reason = _lacking(line, reads, experiment, known, target)
     if not reason and line.general and experiment.faults and window != "baseline":
         reason = "a general claim across faults needs a suite of runs"
     if not reason and expected is not None and expected < needed:
         reason = _too_few(window, expected, needed, experiment)
     return Prospect(line.id, expected, needed, reads, reason)
+
+
+def _open_ended(window: str, experiment: Experiment) -> bool:
+    """Whether the window is that of a fault which lasts until the system has healed it."""
+    names = {f"fault:{plan.name}" for plan in experiment.faults if not plan.fault.lasts()}
+    return window in names
 
 
 def _lacking(

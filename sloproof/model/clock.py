@@ -40,6 +40,26 @@ class SystemClock:
             time.sleep(ns / 1e9)
 
 
+PRECISE = 100_000
+TRIES = 10
+
+
+def wall_minus_monotonic(clock: Clock) -> int:
+    """How far the wall clock is ahead of the monotonic one, in nanoseconds.
+
+    The wall clock is read between two readings of the other; of several tries the one with the
+    least time between them counts, so that a busy machine isn't taken for a clock that jumps.
+    """
+    best, offset = -1, 0
+    for _ in range(TRIES):
+        before, wall, after = clock.now(), clock.wall(), clock.now()
+        if best < 0 or after - before < best:
+            best, offset = after - before, wall - (before + after) // 2
+        if best <= PRECISE:
+            break
+    return offset
+
+
 def boot_id() -> str:
     """The kernel's id of this boot; effects of an earlier one that live in memory are gone."""
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sloproof.contracts import Effect, Owner, Repeat, Undone, Where, Witness
+from sloproof.contracts import Effect, Json, Owner, Repeat, Undone, Where, Witness
 from sloproof.errors import EffectError, PlatformError
 from sloproof.model.clock import boot_id
 from sloproof.run.crew import Crew
@@ -28,7 +28,7 @@ class InForce:
     """The effects of one occurrence: those applied, and when to look for new ones to hold."""
 
     occurrence: Occurrence
-    applied: list[Effect] = field(default_factory=list)
+    applied: list[tuple[Effect, Json]] = field(default_factory=list)
     holds: bool = False
     next_look: int = 0
 
@@ -45,6 +45,7 @@ class Injector:
         self._count = 0
         self._in_force: dict[tuple[str, int], InForce] = {}
         self._unhealed: dict[int, Entry] = {}
+        self._mooted: set[int] = set()
         self._next_heal_check = 0
 
     # -- planning
@@ -99,8 +100,7 @@ class Injector:
         self._await_witnesses(numbered, meanwhile)
         for effect in numbered:
             self._planned(effect, occurrence, where)
-            self.apply(effect, meanwhile)
-            state.applied.append(effect)
+            state.applied.append((effect, self.apply(effect, meanwhile)))
 
     def hold(self, now: int, meanwhile: Callable[[], None]) -> None:
         """Let faults that hold also strike what came since."""
@@ -113,16 +113,18 @@ class Injector:
             except PlatformError:
                 continue  # nothing lives now that could be struck
             nobody = Owner(self._run, 0)
-            struck = [effect.bound(nobody) for effect in state.applied]
+            struck = [effect.bound(nobody) for effect, _ in state.applied]
             for effect in effects:
                 if effect.bound(nobody) not in struck:
                     numbered = self._numbered(effect)
                     self._planned(numbered, state.occurrence, where)
-                    self.apply(numbered, meanwhile)
-                    state.applied.append(numbered)
+                    state.applied.append((numbered, self.apply(numbered, meanwhile)))
 
-    def apply(self, effect: Effect, meanwhile: Callable[[], None]) -> None:
-        """Capture, journal, apply, journal. What starts a process does so from this thread."""
+    def apply(self, effect: Effect, meanwhile: Callable[[], None]) -> Json:
+        """Capture, journal, apply, journal; gives what was captured.
+
+        What starts a process does so from this thread, with which the process dies.
+        """
         aside = (lambda work, _: work()) if effect.foundation else self._crew.aside
         number = effect.owner.number if effect.owner else 0
         prior = aside(effect.capture, meanwhile)
@@ -138,6 +140,8 @@ class Injector:
         self._tell("effect.applied", number=number)
         if effect.lasting:
             self._unhealed[number] = self._journal.view().entries[number]
+        captured: Json = prior
+        return captured
 
     def found(self, effect: Effect, meanwhile: Callable[[], None]) -> None:
         """Apply an effect that isn't a fault's: a process the harness starts."""
@@ -148,7 +152,7 @@ class Injector:
     def end(self, occurrence: Occurrence, meanwhile: Callable[[], None]) -> list[Reverted]:
         """Take back what the occurrence did; lasting effects stay. Gives what failed."""
         state = self._in_force.pop(occurrence.id, InForce(occurrence))
-        numbers = {effect.owner.number for effect in state.applied if effect.owner}
+        numbers = {effect.owner.number for effect, _ in state.applied if effect.owner}
         entries = self._journal.view().entries
         failed = self._revert([entries[n] for n in numbers if n not in self._unhealed], meanwhile)
         self._tell("fault.ended", fault=occurrence.plan.name, occurrence=occurrence.index)
@@ -167,7 +171,17 @@ class Injector:
                 if not entry.load().present(entry.prior):
                     del self._unhealed[number]
                     self._tell("effect.healed", number=number)
+            self._watch_moot()
         return not self._unhealed
+
+    def _watch_moot(self) -> None:
+        """Note which effects in force ended because the system replaced what they changed."""
+        for state in self._in_force.values():
+            for effect, prior in state.applied:
+                number = effect.owner.number if effect.owner else 0
+                if number not in self._mooted and effect.moot(prior):
+                    self._mooted.add(number)
+                    self._tell("effect.healed", number=number)
 
     def restore(self, meanwhile: Callable[[], None], *, foundations: bool) -> list[Reverted]:
         """Take back all that is left, or (`foundations`) the processes that were started."""

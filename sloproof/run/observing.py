@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sloproof.effects.toxiproxy import Server
 from sloproof.errors import EffectError
-from sloproof.model.clock import Clock
+from sloproof.model.clock import Clock, wall_minus_monotonic
 from sloproof.model.target import Target
 from sloproof.record.schema import Call
 from sloproof.run.system_events import SystemEvent, SystemEvents
@@ -28,7 +29,7 @@ class TargetObserver:
         self._target = target
 
         def anchor() -> Anchor:
-            drift = self._clock.wall() - self._clock.now() - (self._wall - origin)
+            drift = wall_minus_monotonic(self._clock) - (self._wall - origin)
             return Anchor(origin, self._wall, drift)
 
         self._anchor = anchor
@@ -43,7 +44,22 @@ class TargetObserver:
         if self._target is None or not self._target.traces:
             return None
         found = read_calls(self._target.traces, self._anchor(), _addresses(self._target))
-        return found.rows if found.rows or not found.missing else None
+        copies = _only_copies(self._target)
+        rows = [_named(call, copies) for call in found.rows]
+        return rows if rows or not found.missing else None
+
+
+def _only_copies(target: Target) -> Mapping[str, str]:
+    """The one copy of each service that has just one."""
+    services = target.services.items()
+    return {name: one.instances[0].name for name, one in services if len(one.instances) == 1}
+
+
+def _named(call: Call, copies: Mapping[str, str]) -> Call:
+    """A call whose source names no copy went to the only one there is."""
+    if call.target_instance or call.target not in copies:
+        return call
+    return replace(call, target_instance=copies[call.target])
 
 
 def _addresses(target: Target) -> Mapping[str, tuple[str, str]]:

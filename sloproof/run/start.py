@@ -16,7 +16,7 @@ from sloproof.contracts import LoadChange, Platform, Where
 from sloproof.effects.incarnation import self_incarnation
 from sloproof.errors import HarnessError, NotReverted, PlatformError
 from sloproof.extensions import Extensions
-from sloproof.model.clock import Clock, SystemClock, boot_id
+from sloproof.model.clock import Clock, SystemClock, boot_id, wall_minus_monotonic
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
 from sloproof.run.aside import aside
@@ -103,7 +103,8 @@ class _Start:
     def engine(self, lock_fd: int) -> Engine:
         """The engine with everything it works with; the guardian watches from here on."""
         clock = SystemClock()
-        origin, wall = clock.now(), clock.wall()
+        origin = clock.now()
+        wall = origin + wall_minus_monotonic(clock)
         experiment = self.loaded.experiment
         seed = self.options.seed if self.options.seed is not None else experiment.seed
         folder = run_folder(self.options.state, self.run)

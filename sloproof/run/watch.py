@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from sloproof.errors import HarnessError
-from sloproof.model.clock import Clock
+from sloproof.model.clock import Clock, wall_minus_monotonic
 from sloproof.run.control import Bulletin, Status
 from sloproof.run.crew import LoadDriver
 from sloproof.run.guarding import Guard
@@ -96,7 +96,7 @@ class Watch:
             self._post(now, faults)
         if now >= self._next_clock:
             self._next_clock = now + CLOCK
-            self.tell("clock", drift_ns=self.clock.wall() - now - self.anchor)
+            self.tell("clock", drift_ns=wall_minus_monotonic(self.clock) - self.anchor)
 
     def raise_if_over(self, now: int) -> None:
         """End the run early where a signal, a wish, a condition or a lost guardian asks for it.
