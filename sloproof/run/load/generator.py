@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import gevent
@@ -27,6 +28,7 @@ from sloproof.run.load.visit import Visit
 
 LONGEST_SLEEP = 20_000_000
 """How long the loop sleeps at most, so that it sees in time that it is to stop."""
+NOBODY = (0, math.inf)
 BURST = 32
 """After so many arrivals without a pause, answers that came meanwhile are read."""
 
@@ -55,6 +57,8 @@ class Generator:
         self._share = (worker, workers)
         self._end: float = math.inf
         self._busy: dict[Slot, Visit] = {}
+        self._coming: Iterator[tuple[int, float]] = iter(())
+        self._next: tuple[int, float] = NOBODY
         self.counts = Counts()
         self.last_error = ""
 
@@ -67,38 +71,49 @@ class Generator:
 
         What is not done a time-out after the stop is recorded as unfinished.
         """
+        arrivals = self._spec.schedule.arrivals(*self._share)
+        self._coming = ((number, begin + offset) for number, offset in arrivals)
+        self._next = next(self._coming, NOBODY)
         burst = 0
-        for arrival, offset in self._spec.schedule.arrivals(*self._share):
-            due = begin + offset
-            if not self._wait(due):
-                break
-            burst = self._pause(burst, due)
-            self._arrive(arrival, due)
-        while time.monotonic_ns() < self._end:
-            gevent.sleep(LONGEST_SLEEP / 1e9)
+        while self._wait():
+            burst = self._pause(burst)
+            self._start_next()
         self._drain()
 
-    def _wait(self, due: int) -> bool:
-        """Sleep until `due`; False where the stop comes first."""
-        while due < self._end:
-            ahead = due - time.monotonic_ns()
+    def _wait(self) -> bool:
+        """Sleep until the next arrival is due; False where the stop comes first."""
+        while (now := time.monotonic_ns()) < self._end or self._next[1] < self._end:
+            ahead = min(self._next[1], self._end) - now
             if ahead <= 0:
                 return True
             gevent.sleep(min(ahead, LONGEST_SLEEP) / 1e9)
         return False
 
-    def _pause(self, burst: int, due: int) -> int:
+    def _pause(self, burst: int) -> int:
         """Let answers be read once in a while where arrivals come without a wait between them."""
-        behind = time.monotonic_ns() - due > self._spec.lateness_ns
+        behind = time.monotonic_ns() - self._next[1] > self._spec.lateness_ns
         if burst < (1 if behind else BURST):
             return burst + 1
         gevent.sleep(0)
         return 0
 
-    def _arrive(self, arrival: int, due: int) -> None:
+    def _start_next(self) -> None:
+        visiting = self._admit()
+        if visiting is not None:
+            visiting[0].greenlet = gevent.spawn(self._visit, *visiting)
+
+    def _is_due(self) -> bool:
+        due = self._next[1]
+        return due < self._end and due <= time.monotonic_ns()
+
+    def _admit(self) -> tuple[Slot, Visit] | None:
+        """The next arrival and its user, if it is due and finds one."""
+        if not self._is_due():
+            return None
+        (arrival, due), self._next = self._next, next(self._coming, NOBODY)
         crowd = self._crowds.of(arrival)
         task = choose(crowd.kind, self._spec.seed, arrival)
-        visit = Visit(arrival, due, late=False, profile=crowd.profile, task=task)
+        visit = Visit(arrival, int(due), late=False, crowd=crowd, task=task)
         self.counts.planned += 1
         slot = crowd.take()
         if slot is None:
@@ -107,14 +122,27 @@ class Generator:
             visit.late = time.monotonic_ns() - due > self._spec.lateness_ns
             self.counts.late += visit.late
             self._recorder.no_slot(visit)
-            return
+            return None
         self.counts.started += 1
         slot.visit = self._busy[slot] = visit
-        slot.greenlet = gevent.Greenlet(self._visit, slot, visit, crowd.free)
-        slot.greenlet.spawn_tree_locals = {VISIT: visit}
-        slot.greenlet.start()
+        return slot, visit
 
-    def _visit(self, slot: Slot, visit: Visit, free: list[Slot]) -> None:
+    def _visit(self, slot: Slot, visit: Visit) -> None:
+        """Do an arrival's work, and then at once that of others which have become due.
+
+        When the system answers all that waited at one stroke, reading the answers takes the
+        loop's whole time; who is done with one sees to the next arrival before the loop does.
+        """
+        self._work(slot, visit)
+        for _ in range(BURST):
+            visiting = self._admit()
+            if visiting is None:
+                return
+            self._work(*visiting)
+
+    def _work(self, slot: Slot, visit: Visit) -> None:
+        slot.greenlet = gevent.getcurrent()
+        slot.greenlet.spawn_tree_locals = {VISIT: visit}
         visit.late = time.monotonic_ns() - visit.intended > self._spec.lateness_ns
         self.counts.late += visit.late
         error: Exception | None = None
@@ -133,7 +161,7 @@ class Generator:
         self._recorder.lost(visit, error)
         slot.visit = None
         del self._busy[slot]
-        free.append(slot)
+        visit.crowd.free.append(slot)
 
     def _drain(self) -> None:
         """Wait until nothing is under way, a time-out and a little more at most."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
+
+if TYPE_CHECKING:
+    from sloproof.run.load.crowd import Crowd
 
 FLIGHT = "sloproof"
 """The key in Locust's request context that leads from a request's event back to its flight."""
@@ -33,11 +36,16 @@ class Visit:
     arrival: int
     intended: int
     late: bool
-    profile: str
+    crowd: Crowd
     task: object
     requests: int = 0
     """How many were made, and are recorded or under way."""
     flights: list[Flight] = field(default_factory=list)
+
+    @property
+    def profile(self) -> str:
+        """The name of the profile whose user it has."""
+        return self.crowd.profile
 
 
 def follow(client: Any, visiting: Callable[[], Visit | None], timeout: float) -> None:
