@@ -78,7 +78,7 @@ def _signal(evidence: Evidence, indicator: SignalIndicator, objective: Objective
     return Assessment(
         decision.outcome,
         reason,
-        (as_number("good", found), *_counts(found, target)),
+        (as_number("good", found), *_counts(found, target, "samples")),
         found,
         notes if evidence.general else (),
     )
@@ -132,9 +132,9 @@ def _decide(evidence: Evidence, found: Count, target: Fraction) -> Decision:
     return of_this_run(found, target)
 
 
-def _counts(found: Count, target: Fraction) -> tuple[Number, ...]:
+def _counts(found: Count, target: Fraction, noun: str = "requests") -> tuple[Number, ...]:
     return (
-        Number("requests", found.total, "count"),
+        Number(noun, found.total, "count"),
         Number("bad", found.bad, "count"),
         Number("target", float(target), "ratio"),
     )

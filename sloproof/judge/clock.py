@@ -27,11 +27,24 @@ class Jump:
 
 
 def jumps(record: Record) -> tuple[Jump, ...]:
-    """Every jump between two readings of the clocks."""
+    """Every jump between two readings of the clocks.
+
+    A single reading that lies off while those around it agree is no jump: its reader was held up
+    between one clock and the other.
+    """
     readings = [(e.t, int(str(e.data["drift_ns"]))) for e in record.of_kind("clock")]
-    found = []
-    for (before, old), (after, new) in pairwise(readings):
-        allowed = ALLOWED + (after - before) * SLEW_PER_MILLION // 1_000_000
-        if abs(new - old) > allowed:
-            found.append(Jump(after, new - old))
-    return tuple(found)
+    steady = readings[:1]
+    for reading, following in pairwise([*readings[1:], *readings[-1:]]):
+        misread = _jumps(steady[-1], reading) and not _jumps(steady[-1], following)
+        if not misread or reading == following:
+            steady.append(reading)
+    return tuple(
+        Jump(after[0], after[1] - before[1])
+        for before, after in pairwise(steady)
+        if _jumps(before, after)
+    )
+
+
+def _jumps(before: tuple[int, int], after: tuple[int, int]) -> bool:
+    allowed = ALLOWED + (after[0] - before[0]) * SLEW_PER_MILLION // 1_000_000
+    return abs(after[1] - before[1]) > allowed

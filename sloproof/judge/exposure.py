@@ -25,13 +25,13 @@ class Exposure:
 def exposure(
     record: Record, requests: Requests, effects: tuple[EffectFacts, ...], force: Window
 ) -> Exposure:
-    """What crossed any part of a fault during `force`."""
-    found = [_of_effect(record, requests, effect, force) for effect in effects if effect.target]
+    """What crossed the parts of a fault during `force`, each link or instance counted once."""
+    targets = {str(effect.target): effect for effect in effects if effect.target}
+    found = [_of_effect(record, requests, effect, force) for effect in targets.values()]
     known = [each for each in found if each.count is not None]
-    if known:
-        most = max(known, key=lambda each: each.count or 0)
-        if most.count or len(known) == len(found):
-            return most
+    total = sum(each.count or 0 for each in known)
+    if known and (total or len(known) == len(found)):
+        return Exposure(total, "; ".join(each.reason for each in known))
     if found:
         return next(each for each in found if each.count is None)
     return Exposure(None, "what it points at was not recorded")
@@ -56,11 +56,29 @@ def _of_effect(record: Record, requests: Requests, effect: EffectFacts, force: W
         count = sum(_crosses(call, target) for call in crossing)
         return Exposure(count, f"{count} calls crossed {target}")
     if isinstance(target, InstanceTarget):
-        return _of_instance(crossing, target)
+        return _of_instance(crossing, target, alone=_only_one(record, target))
     return Exposure(None, "what it points at was not recorded")
 
 
-def _of_instance(calls: list[Call], target: InstanceTarget) -> Exposure:
+def _only_one(record: Record, target: InstanceTarget) -> bool:
+    """Whether the service had no other instance: then its calls need not name it."""
+    names = {
+        str(instance.get("name"))
+        for event in record.of_kind("target.state")
+        for instance in _instances(event.data.get("instances"))
+        if instance.get("service") == target.service
+    }
+    return names == {target.name}
+
+
+def _instances(found: object) -> list[dict[str, object]]:
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _of_instance(calls: list[Call], target: InstanceTarget, *, alone: bool) -> Exposure:
+    if alone:
+        count = sum(target.service in (call.source, call.target) for call in calls)
+        return Exposure(count, f"{count} calls came from or went to {target.service}")
     count = sum(target.name in (call.source_instance, call.target_instance) for call in calls)
     nameless = [
         call

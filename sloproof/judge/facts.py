@@ -72,6 +72,15 @@ class EffectFacts:
     undo_error: str = ""
 
     @property
+    def cleared_itself(self) -> bool:
+        """Whether the system put an end to what was done to an instance before it was undone.
+
+        A link's fault that is gone before its time is no healing: something else took it away.
+        """
+        on_instance = isinstance(self.target, InstanceTarget)
+        return on_instance and not self.lasting and self.outcome == "absent"
+
+    @property
     def stays_until(self) -> int | None:
         """When it stopped being in force for sure at the latest: healed or put back."""
         times = [time for time in (self.healed, self.undone) if time is not None]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sloproof.contracts import Window
 from sloproof.judge.exposure import Exposure, exposure
 from sloproof.judge.facts import EffectFacts, Occurrence, occurrences_of
-from sloproof.judge.fidelity import Fidelity, Span, fidelity, neighbour_affected
+from sloproof.judge.fidelity import Fidelity, Span, fidelity, last_seen, neighbour_affected
 from sloproof.judge.requests import Requests
 from sloproof.judge.windows import clipped
 from sloproof.record.reader import Record
@@ -71,7 +71,12 @@ def _proven(
 ) -> ProvenFault:
     applied = [effect for effect in facts.effects if effect.applying is not None]
     spans = {effect.number: _span(effect, everything, run) for effect in applied}
+    gone_early = _gone_early(record, applied, spans)
+    for number, (_, finished, _) in gone_early.items():
+        spans[number] = replace(spans[number], until=finished, gone=None)
     seen = {e.number: fidelity(record, e, spans[e.number]) for e in applied}
+    for number, (sent, _, following) in gone_early.items():
+        seen[number] = replace(seen[number], vanished=(sent, following))
     began, ended = _began(facts, applied, seen), _ended(facts, applied, seen)
     end = run.end if ended is None else ended[0]
     force = clipped(f"fault:{facts.fault}", began[1], max(began[1], end), run)
@@ -123,6 +128,18 @@ def _span(effect: EffectFacts, everything: list[EffectFacts], run: Window) -> Sp
     )
 
 
+def _gone_early(
+    record: Record, applied: list[EffectFacts], spans: dict[int, Span]
+) -> dict[int, tuple[int, int, int]]:
+    """The effects that were gone before they were undone, with when they were last seen."""
+    found = {}
+    for effect in applied:
+        times = last_seen(record, effect, spans[effect.number]) if effect.cleared_itself else None
+        if times is not None:
+            found[effect.number] = times
+    return found
+
+
 def _began(facts: Occurrence, applied: list[EffectFacts], seen: dict[int, Fidelity]) -> Interval:
     """Between the first call to `apply` and the moment by which every part was seen."""
     low = min((e.applying for e in applied if e.applying is not None), default=facts.began)
@@ -145,6 +162,10 @@ def _ended(
         if effect.stays_until is None:
             return None
         vanished = seen[effect.number].vanished
+        if effect.cleared_itself and vanished is not None:
+            lows.append(vanished[0])
+            highs.append(vanished[1])
+            continue
         undoing = effect.undoing if effect.undoing is not None else effect.stays_until
         lows.append(min(undoing, effect.stays_until))
         highs.append(max(effect.stays_until, vanished[1] if vanished else 0))
@@ -186,15 +207,16 @@ def _exposure(
 
 def _time_to_revert(applied: list[EffectFacts]) -> int | None:
     """From the first call to `undo` until the last effect was gone; of what can be reverted."""
-    begins = [e.undoing for e in applied if e.undoing is not None and not e.lasting]
-    ends = [e.undone for e in applied if e.undone is not None and not e.lasting]
+    ours = [e for e in applied if not e.lasting and not e.cleared_itself]
+    begins = [e.undoing for e in ours if e.undoing is not None]
+    ends = [e.undone for e in ours if e.undone is not None]
     return max(ends) - min(begins) if begins and ends else None
 
 
 def _healed_by(facts: Occurrence, applied: list[EffectFacts]) -> str:
     """Who brought back what can't be undone; nothing left to undo means the system had."""
     if not facts.lasting:
-        return ""
+        return "system" if any(effect.cleared_itself for effect in applied) else ""
     healers = set()
     for effect in applied:
         if not effect.lasting:

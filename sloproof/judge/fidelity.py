@@ -79,6 +79,28 @@ def fidelity(record: Record, effect: EffectFacts, span: Span) -> Fidelity:
     )
 
 
+def last_seen(record: Record, effect: EffectFacts, span: Span) -> tuple[int, int, int] | None:
+    """When the last sample that saw it was sent and finished, and the one after finished.
+
+    For an effect that was gone before it was undone; None where it was seen to the end.
+    """
+    plan = effect.witness
+    found = []
+    for name in () if plan is None else plan.probes:
+        samples = record.probe(name)
+        if plan is None or samples is None or name in plan.kept:
+            continue
+        reading = read(plan, samples, span.clear, span.applying)
+        seen = np.flatnonzero(reading.present & reading.within(span.applying, span.until))
+        if not len(seen):
+            continue
+        last = int(seen[np.argmax(reading.sent[seen])])
+        later = reading.finished[reading.sent > reading.sent[last]]
+        following = int(later.min()) if len(later) else span.until
+        found.append((int(reading.sent[last]), int(reading.finished[last]), following))
+    return max(found, key=lambda times: times[2]) if found else None
+
+
 def neighbour_affected(
     record: Record, neighbour: WitnessPlan, effect: WitnessPlan | None, span: Span
 ) -> bool | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from sloproof.judge.alerts import fired_alerts
+from sloproof.judge.alerts import Fired, fired_alerts
 from sloproof.judge.budget import Spending, spendings
 from sloproof.judge.case import Case
 from sloproof.judge.faults import Interval, ProvenFault
@@ -51,16 +51,20 @@ def measures(case: Case) -> dict[str, object]:
             for each in spendings(case.record, case.requests, slo, case.run)
         ],
         "alerts": [
-            {
-                "slo": fired.slo,
-                "alert": fired.alert,
-                "at_s": at(fired.at - zero),
-                "severity": fired.severity,
-                "note": fired.note,
-            }
+            _alert(fired, zero)
             for slo in slos
             for fired in fired_alerts(case.requests, slo, case.run)
         ],
+    }
+
+
+def _alert(fired: Fired, zero: int) -> dict[str, Any]:
+    return {
+        "slo": fired.slo,
+        "alert": fired.alert,
+        "at_s": at(fired.at - zero),
+        "severity": fired.severity,
+        "note": fired.note,
     }
 
 

@@ -109,10 +109,9 @@ def as_number(name: str, found: Count, confidence: Fraction | None = None) -> Nu
 
 
 def in_words(found: Count, what: str, target: Fraction) -> str:
-    """`99.95 % of 12,000 requests were good (6 were not)`; `what` is `request were good`."""
+    """`99.95 % of 12,000 requests were good (6 bad)`; `what` is `request were good`."""
     noun, _, verb = what.partition(" ")
     if found.ratio is None:
         return f"no {noun}"
-    bad = "1 was not" if found.bad == 1 else f"{found.bad:,} were not"
     share = f"{percent(found.ratio, beside=target)} of {count(found.total, noun)} {verb}"
-    return f"{share} ({bad})" if found.bad else share
+    return f"{share} ({found.bad:,} bad)" if found.bad else share

@@ -109,8 +109,9 @@ def _recovery(
 
 
 def _default_origin(incident: list[ProvenFault]) -> str:
-    """The beginning where the system must heal, the end where the harness removes the fault."""
-    return "fault" if any(fault.facts.lasting for fault in incident) else "fault_end"
+    """The beginning where the system must heal, or did; the end where the harness removes it."""
+    heals = any(fault.facts.lasting or fault.healed_by == "system" for fault in incident)
+    return "fault" if heals else "fault_end"
 
 
 def _origin(incident: list[ProvenFault], counted_from: str, horizon: int) -> Interval:

@@ -213,6 +213,33 @@ def test_who_healed_a_blow(tmp_path: Path, change: dict[str, Any], healed_by: st
     assert of_fault(tmp_path, replace(kill, **change))["healed_by"] == healed_by
 
 
+@pytest.mark.parametrize(
+    ("target", "witnessed", "healed_by", "ended"),
+    [(INSTANCE, True, "system", [6.95, 7.051]), (INNER, False, "", [10.0, 10.051])],
+)
+def test_the_system_may_put_an_early_end_to_what_an_instance_suffers(
+    tmp_path: Path, target: dict[str, Any], witnessed: bool, healed_by: str, ended: list[float]
+) -> None:
+    pause = replace(FAULT, sense=Sense.STOPPED, size=None, vanishes=9.0, outcome="absent")
+    found = of_fault(tmp_path, replace(pause, target=target))
+    assert found["witnessed"] is witnessed, found["witness_reason"]
+    assert found["healed_by"] == healed_by
+    assert found["ended_s"] == ended
+
+
+@pytest.mark.parametrize(("others", "exposure"), [([], 100), (["speech-2"], None)])
+def test_calls_need_not_name_the_only_instance(
+    tmp_path: Path, others: list[str], exposure: int | None
+) -> None:
+    builder = faulted(GOOD, replace(FAULT, target=INSTANCE))
+    builder.requests("at\n8s")
+    copies = [{"name": name, "service": "speech"} for name in ("speech-1", *others)]
+    builder.event(1, "target.state", when="before", instances=copies)
+    builder.calls("at every count from to\n8s 10ms 100 dialogue speech")
+    builder._calls = [replace(call, target_instance="") for call in builder._calls]
+    assert fault_measure(judged(builder, tmp_path))["exposure"] == exposure
+
+
 def _witness_of(builder: RecordBuilder) -> dict[str, Any]:
     planned = next(data for _, kind, data in builder._events if kind == "effect.planned")
     witness: dict[str, Any] = planned["witness"]

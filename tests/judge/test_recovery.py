@@ -147,6 +147,20 @@ def test_the_harness_taking_the_fault_away_censors_what_counts_from_its_beginnin
     assert interval(found)[1] is None
 
 
+def test_where_the_system_ended_a_pause_time_counts_from_its_beginning(tmp_path: Path) -> None:
+    pause = WrittenFault(
+        name="pause",
+        at=7,
+        until=12,
+        sense=Sense.STOPPED,
+        vanishes=9.0,
+        outcome="absent",
+        target={"instance": {"name": "a-1", "service": "a"}},
+    )
+    found = judged(outage("7.1 9.5", fault=pause), tmp_path)
+    assert interval(found) == (pytest.approx(9.4 - 7.051), pytest.approx(9.501 - 7.0))
+
+
 def test_no_fault_is_no_recovery(tmp_path: Path) -> None:
     builder = RecordBuilder()
     builder.phases(warmup=0, baseline=2, restore=20)

@@ -176,7 +176,15 @@ def test_an_inadequate_prober_leaves_probes_undecided(tmp_path: Path, probe: str
 
 @pytest.mark.parametrize(
     ("drifts", "jumps"),
-    [((0, 0, 0), 0), ((0, 0.04, 0.08), 0), ((0, 1, 1), 1), ((0, -1, 1), 2), ((5, 5.0005), 0)],
+    [
+        ((0, 0, 0), 0),
+        ((0, 0.04, 0.08), 0),
+        ((0, 1, 1), 1),
+        ((0, -1, 1), 2),
+        ((0, 1, 0), 0),
+        ((0, 0, 1), 1),
+        ((5, 5.0005), 0),
+    ],
 )
 def test_a_clock_that_jumped_leaves_everything_undecided(
     tmp_path: Path, drifts: tuple[float, ...], jumps: int
