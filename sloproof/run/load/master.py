@@ -7,6 +7,7 @@ Those on this host write their own files; those elsewhere send their rows here.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -65,14 +66,8 @@ class Master:
         port = self._runner.server.port
         if self._spec.remote_workers:
             self.notices.append(f"waiting for {self._spec.remote_workers} workers at port {port}")
-        command = [
-            sys.executable,
-            "-m",
-            "sloproof.run.load",
-            "--worker",
-            "--master-port",
-            str(port),
-        ]
+        command = [sys.executable, "-m", "sloproof.run.load", "--worker", "--master-port", port]
+        command += ["--parent", str(os.getpid())]
         for _ in range(self._spec.workers):
             self._children.append(subprocess.Popen([*command, str(self._folder)]))
         self._wait("ready")

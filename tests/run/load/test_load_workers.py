@@ -58,6 +58,13 @@ def test_the_load_dies_with_its_engine(start: Start, tmp_path: Path, workers: in
     load.until(lambda: not any(_lives(process) for process in family))
 
 
+def test_a_worker_whose_master_is_gone_already_does_not_begin(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sloproof.run.load", "--worker", "--parent", "1"]
+    done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the parent died" in done.stderr
+
+
 def _lives(process: psutil.Process) -> bool:
     try:
         return process.status() != psutil.STATUS_ZOMBIE
