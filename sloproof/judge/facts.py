@@ -73,12 +73,11 @@ class EffectFacts:
 
     @property
     def cleared_itself(self) -> bool:
-        """Whether the system put an end to what was done to an instance before it was undone.
+        """Whether the system put an end to it before it was undone, by replacing what it changed.
 
-        A link's fault that is gone before its time is no healing: something else took it away.
+        One that is merely gone before its time is not healed: somebody took it away.
         """
-        on_instance = isinstance(self.target, InstanceTarget)
-        return on_instance and not self.lasting and self.outcome == "absent"
+        return not self.lasting and self.healed is not None
 
     @property
     def stays_until(self) -> int | None:

@@ -18,7 +18,7 @@ _WORDS: dict[Sense, frozenset[str]] = {
     Sense.REFUSED: frozenset({"refused", "reset", "closed", "unreachable"}),
     Sense.BLACKHOLE: frozenset({"timeout"}),
     Sense.RESET: frozenset({"reset"}),
-    Sense.GONE: frozenset({"gone"}),
+    Sense.GONE: frozenset({"gone", "zombie"}),
     Sense.STOPPED: frozenset({"stopped"}),
 }
 Flags = NDArray[np.bool_]

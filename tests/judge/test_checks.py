@@ -129,8 +129,8 @@ def test_what_was_killed_must_come_back_by_itself(
 @pytest.mark.parametrize(
     ("change", "within", "outcome"),
     [
-        ({"vanishes": 9.0, "outcome": "absent"}, "3s", PASS),
-        ({"vanishes": 9.0, "outcome": "absent"}, "2s", FAIL),
+        ({"vanishes": 9.0, "outcome": "absent", "healed": 9.2}, "3s", PASS),
+        ({"vanishes": 9.0, "outcome": "absent", "healed": 9.2}, "2s", FAIL),
         ({}, "3s", FAIL),
         ({}, "6s", INCONCLUSIVE),
     ],
@@ -138,9 +138,9 @@ def test_what_was_killed_must_come_back_by_itself(
 def test_a_pause_is_healed_before_the_harness_ends_it_or_not_at_all(
     tmp_path: Path, change: dict[str, Any], within: str, outcome: Outcome
 ) -> None:
-    pause = {"lasting": False, "healed": None, "sense": Sense.STOPPED, "until": 12.0}
+    pause = {"lasting": False, "sense": Sense.STOPPED, "until": 12.0, "healed": None}
     limit = Duration.parse(within)
-    found = healing(killed(**pause, **change), tmp_path, service="speech", within=limit)
+    found = healing(killed(**{**pause, **change}), tmp_path, service="speech", within=limit)
     assert found.outcome is outcome, found.reason
 
 

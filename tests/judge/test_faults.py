@@ -214,14 +214,14 @@ def test_who_healed_a_blow(tmp_path: Path, change: dict[str, Any], healed_by: st
 
 
 @pytest.mark.parametrize(
-    ("target", "witnessed", "healed_by", "ended"),
-    [(INSTANCE, True, "system", [6.95, 7.051]), (INNER, False, "", [10.0, 10.051])],
+    ("healed", "witnessed", "healed_by", "ended"),
+    [(9.2, True, "system", [6.95, 7.051]), (None, False, "", [10.0, 10.051])],
 )
 def test_the_system_may_put_an_early_end_to_what_an_instance_suffers(
-    tmp_path: Path, target: dict[str, Any], witnessed: bool, healed_by: str, ended: list[float]
+    tmp_path: Path, healed: float | None, witnessed: bool, healed_by: str, ended: list[float]
 ) -> None:
     pause = replace(FAULT, sense=Sense.STOPPED, size=None, vanishes=9.0, outcome="absent")
-    found = of_fault(tmp_path, replace(pause, target=target))
+    found = of_fault(tmp_path, replace(pause, target=INSTANCE, healed=healed))
     assert found["witnessed"] is witnessed, found["witness_reason"]
     assert found["healed_by"] == healed_by
     assert found["ended_s"] == ended

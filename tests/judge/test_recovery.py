@@ -155,6 +155,7 @@ def test_where_the_system_ended_a_pause_time_counts_from_its_beginning(tmp_path:
         sense=Sense.STOPPED,
         vanishes=9.0,
         outcome="absent",
+        healed=9.2,
         target={"instance": {"name": "a-1", "service": "a"}},
     )
     found = judged(outage("7.1 9.5", fault=pause), tmp_path)

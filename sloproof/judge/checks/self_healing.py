@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outcome
 from sloproof.judge.facts import EffectFacts, InstanceTarget, SystemEvent, system_events
-from sloproof.judge.faults import ProvenFault
 from sloproof.judge.study import faults_of
 from sloproof.judge.wording import at, count, seconds
 from sloproof.model.verdict import worst
@@ -30,7 +29,7 @@ class SelfHealing(Check):
     def judge(self, evidence: Evidence) -> Finding:
         """PASS where every blow was healed, in time, and not by the harness."""
         struck = [
-            (effect, fault)
+            effect
             for fault in faults_of(evidence)
             for effect in fault.facts.effects
             if effect.applied is not None and self._about(effect)
@@ -39,7 +38,7 @@ class SelfHealing(Check):
             where = f" of {self.label()}" if self.label() else ""
             return Finding(Outcome.INCONCLUSIVE, f"nothing{where} was struck that has to be healed")
         end = evidence.windows["run"].end
-        found = [_healing(evidence.record, effect, fault, end) for effect, fault in struck]
+        found = [_healing(evidence.record, effect, end) for effect in struck]
         outcomes = [each.outcome(self.within) for each in found]
         outcome = worst(outcomes)
         telling = [e for e, o in zip(found, outcomes, strict=True) if o is outcome]
@@ -105,12 +104,11 @@ class Healing:
         return (f"no event of the system says who healed {self.where} ({told} in all)",)
 
 
-def _healing(record: Record, effect: EffectFacts, fault: ProvenFault, end: int) -> Healing:
+def _healing(record: Record, effect: EffectFacts, end: int) -> Healing:
     struck = effect.applying or 0
     healed = effect.healed
-    if healed is None and effect.outcome == "absent":
-        early = effect.cleared_itself and fault.ended is not None
-        healed = fault.ended[1] if early and fault.ended is not None else effect.undone
+    if healed is None and effect.lasting and effect.outcome == "absent":
+        healed = effect.undone
     last = effect.undoing if healed is None else healed
     until = end if last is None else last
     return Healing(
