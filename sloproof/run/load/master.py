@@ -63,9 +63,7 @@ class Master:
 
     def prepare(self) -> None:
         """Start the workers of this host, and wait until all are ready. Raises `BadProfile`."""
-        port = self._runner.server.port
-        if self._spec.remote_workers:
-            self.notices.append(f"waiting for {self._spec.remote_workers} workers at port {port}")
+        port = str(self._runner.server.port)
         command = [sys.executable, "-m", "sloproof.run.load", "--worker", "--master-port", port]
         command += ["--parent", str(os.getpid())]
         for _ in range(self._spec.workers):

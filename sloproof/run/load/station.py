@@ -24,6 +24,7 @@ from sloproof.run.load.recorder import Recorder
 from sloproof.run.load.rows import RowWriter, Sink
 from sloproof.run.load.spec import LoadSpec
 from sloproof.run.load.userfiles import load_users
+from sloproof.run.precedence import take_precedence
 
 FLUSH_EVERY = 0.2
 
@@ -77,6 +78,7 @@ class Station:
         events: Any = self.environment.events
         events.request.add_listener(self._recorder.on_request)
         flusher = gevent.spawn(self._flush)
+        take_precedence()
         generator.run(begin)
         flusher.kill()
         self._rows.flush()
