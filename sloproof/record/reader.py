@@ -169,7 +169,7 @@ class Record:
         import pyarrow.parquet as pq
 
         try:
-            return pq.ParquetFile(self.folder / f"{table}.parquet")
+            return pq.ParquetFile(self.folder / f"{table}.parquet", pre_buffer=False)
         except pa.ArrowInvalid as error:
             raise BrokenRecord(f"{self.folder}/{table}.parquet: unreadable: {error}") from None
 

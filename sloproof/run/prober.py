@@ -26,7 +26,7 @@ from typing import Any
 from sloproof.contracts import Probe, ProbeSpec
 from sloproof.errors import ProberError
 from sloproof.run.mailbox import Inbox, Message, Outbox
-from sloproof.run.probing.precedence import take_precedence
+from sloproof.run.precedence import take_precedence
 from sloproof.run.probing.samples import SampleWriter
 from sloproof.run.probing.series import Series
 from sloproof.run.probing.specs import make_probe, probe_kinds, spec_from_json

@@ -12,7 +12,7 @@ from tests.run.prober.stage import ROOT
 
 SCRIPT = """
 import os, subprocess, sys, time
-from sloproof.run.probing.precedence import take_precedence
+from sloproof.run.precedence import take_precedence
 child = "import os; print(os.sched_getscheduler(0) & 3)"
 def policy():
     return os.sched_getscheduler(0) & 3

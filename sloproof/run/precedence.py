@@ -1,9 +1,10 @@
 """Being on time on a machine whose every core is wanted by the target and its load.
 
-Measured with both cores of two taken: 99 % of samples go out within 15 ms as an ordinary process,
-within 1.2 ms under round-robin real-time scheduling, which costs the target nothing but the short
-work of each sample. A probe that computes instead of waiting loses the precedence for all, so that
-it can't take a core from the target.
+Prober and load stand for people and watchers who, in the world, bring computers of their own: the
+target must not keep them from asking in time. Measured with both cores of two taken: 99 % of
+samples go out within 15 ms as an ordinary process, within 1.2 ms under round-robin real-time
+scheduling, which costs the target nothing but the short work of each sample. A process that
+computes instead of waiting loses the precedence, so that it can't take a core from the target.
 """
 
 from __future__ import annotations
