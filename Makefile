@@ -43,7 +43,7 @@ demo: setup ## break the reference system and judge it: one experiment, start to
 test: BEGAN := $(shell date +%s)
 test: lint ## check style, types and imports, then run the tests
 	@echo "ready to test after $$(($$(date +%s) - $(BEGAN))) s"; \
-	$(PY) -m pytest $(ARGS); status=$$?; \
+	$(PY) -m pytest $(ARGS) && { test -n "$(ARGS)" || $(PY) -m pytest experiments; }; status=$$?; \
 	test -n "$$CI" || echo "make test took $$(($$(date +%s) - $(BEGAN))) s"; \
 	exit $$status
 

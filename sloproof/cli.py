@@ -48,6 +48,8 @@ RecordFolder = Annotated[Path, typer.Argument(metavar="RECORD", help="The folder
 AllowInconclusive = Annotated[
     bool, typer.Option("--allow-inconclusive", help="Accept what can't reach a verdict.")
 ]
+REVERTING = ("run", "recover")
+"""Commands that revert what dead runs left; all others warn of it."""
 
 
 def _version(wanted: bool) -> None:
@@ -58,8 +60,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def sloproof(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does the work
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
@@ -68,6 +71,10 @@ def sloproof(
     Exit status: 0 PASS, 1 FAIL, 2 refused and nothing touched, 3 INCONCLUSIVE, 4 the harness or
     the platform failed (what was injected is reverted), 5 something could not be reverted.
     """
+    if context.invoked_subcommand not in REVERTING:
+        from sloproof.doors import attending
+
+        attending.warn_of_leftovers()
 
 
 @app.command()

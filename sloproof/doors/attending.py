@@ -17,7 +17,6 @@ def status() -> Ending:
     from sloproof.run.control import statuses
     from sloproof.run.state import state_dir
 
-    warn_of_leftovers()
     running = statuses(state_dir())
     words = "\n".join(map(_status_line, running)) or "nothing is running"
     return Ending(DONE, {"running": [asdict(each) for each in running]}, words)
@@ -61,8 +60,11 @@ def recover(*, dry_run: bool) -> Ending:
 
 def warn_of_leftovers() -> None:
     """Say on standard error that something may still be in the world, where it may."""
+    from sloproof.run.state import run_folders, state_dir
+
+    if not any(run_folders(state_dir())):
+        return
     from sloproof.run.recover import leftovers
-    from sloproof.run.state import state_dir
 
     for left in leftovers(state_dir()):
         say(f"warning: {_leftover_line(left)}; `sloproof recover` reverts it")

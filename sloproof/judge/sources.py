@@ -26,7 +26,11 @@ def sources_of(check: Check, objectives: dict[str, Any]) -> tuple[Source, ...]:
 def has_source(record: Record, source: Source) -> bool:
     """Whether the record has that part."""
     if source is Source.SYSTEM_EVENTS:
-        return bool(record.of_kind("system"))
+        listened = any(
+            event.data.get("of") == source.value and event.data.get("found")
+            for event in record.of_kind("source.read")
+        )
+        return listened or bool(record.of_kind("system"))
     if source is Source.PROBES:
         return bool(record.probe_names)
     return record.has(source.value)

@@ -60,6 +60,8 @@ EVENTS = {
     "system": "the target's own event: source, instance, event, role (detected action repaired "
     "verified breaker or ''), time (may differ from t), error_ns, detail",
     "witness.absent": "fault; the engine's early check before injection",
+    "source.read": "of: system-events or calls, name, found: whether there was anything to read; a "
+    "source that was read and said nothing is not a missing one",
     "target.state": "when: before after; instances: [{name, service, incarnation}]",
     "harness.error": "where, error",
     "run.finished": "how: completed stopped interrupted failed; reason",

@@ -109,6 +109,10 @@ class Observer(Protocol):
         """The events that came since the last call."""
         ...
 
+    def sources(self) -> Sequence[tuple[str, str, bool]]:
+        """What it reads: `system-events` or `calls`, the source's name, whether it is there."""
+        ...
+
     def calls(self) -> Sequence[Call] | None:
         """All calls of the run, times from its origin; None where no source is declared."""
         ...

@@ -225,6 +225,8 @@ class Engine:
         """Write the tables while what was started still stands; gives what went wrong."""
         if self._target is None:
             return ""
+        for of, name, found in self._crew.observer.sources():
+            self._tell("source.read", of=of, name=name, found=found)
         try:
             facts = self._crew.aside(
                 lambda: write_tables(self._crew, self._record, self._origin), self._tick_only

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sloproof.effects.toxiproxy import Server
 from sloproof.errors import EffectError
@@ -38,6 +39,14 @@ class TargetObserver:
     def events(self) -> Sequence[SystemEvent]:
         """The events that came since the last call."""
         return self._events.poll() if self._events else ()
+
+    def sources(self) -> Sequence[tuple[str, str, bool]]:
+        """The files of events and of calls, and whether they are there."""
+        if self._target is None:
+            return ()
+        told = [("system-events", one.name, one.file) for one in self._target.events]
+        traced = [("calls", Path(one.file).name, one.file) for one in self._target.traces]
+        return [(of, name, Path(file).is_file()) for of, name, file in told + traced]
 
     def calls(self) -> Sequence[Call] | None:
         """All calls of the run; None where the target declares no source or none was there."""

@@ -8,17 +8,14 @@ from pathlib import Path
 
 
 def state_dir() -> Path:
-    """`SLOPROOF_STATE_DIR`, else the system's or the user's state folder. Made if missing."""
+    """`SLOPROOF_STATE_DIR`, else the system's or the user's state folder; it may not be there."""
     explicit = os.environ.get("SLOPROOF_STATE_DIR")
     if explicit:
-        folder = Path(explicit)
-    elif os.geteuid() == 0:
-        folder = Path("/var/lib/sloproof")
-    else:
-        home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-        folder = Path(home) / "sloproof"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+        return Path(explicit)
+    if os.geteuid() == 0:
+        return Path("/var/lib/sloproof")
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "sloproof"
 
 
 def run_folder(state: Path, run: str) -> Path:

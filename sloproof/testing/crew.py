@@ -217,6 +217,10 @@ class SimHealer:
         said, self._said = self._said, []
         return said
 
+    def sources(self) -> Sequence[tuple[str, str, bool]]:
+        """Its own words."""
+        return [("system-events", "healer", True)]
+
     def calls(self) -> Sequence[Call] | None:
         """It sees none."""
         return None
