@@ -124,6 +124,12 @@ def run(  # noqa: PLR0913 - a command line's options
     labels: Labels,
     runs: Annotated[Path, typer.Option(help="The folder for records.")] = Path("runs"),
     load_workers: Annotated[int, typer.Option(min=1, help="Processes that make the load.")] = 1,
+    remote_workers: Annotated[
+        int, typer.Option(min=0, help="Workers that join from other machines.")
+    ] = 0,
+    load_bind: Annotated[
+        str, typer.Option(metavar="ADDRESS:PORT", help="Where they join.")
+    ] = "127.0.0.1:0",
     seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
@@ -137,6 +143,8 @@ def run(  # noqa: PLR0913 - a command line's options
         runs=runs,
         seed=seed,
         load_workers=load_workers,
+        remote_workers=remote_workers,
+        load_bind=load_bind,
         allow_inconclusive=allow_inconclusive,
         report=not no_report,
         junit=junit,

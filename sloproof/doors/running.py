@@ -36,7 +36,9 @@ class Settings:
 
     runs: Path
     seed: int | None = None
-    load_workers: int = 0
+    load_workers: int = 1
+    remote_workers: int = 0
+    load_bind: str = "127.0.0.1:0"
     allow_inconclusive: bool = False
     report: bool = True
     junit: Path | None = None
@@ -137,11 +139,15 @@ def _run_one(loaded: Loaded, settings: Settings) -> Ran:
 
 
 def _options(settings: Settings) -> RunOptions:
+    from sloproof.run.load.spec import Workers
     from sloproof.run.result import RunOptions
     from sloproof.run.state import state_dir
 
     return RunOptions(
-        runs=settings.runs, state=state_dir(), seed=settings.seed, workers=settings.load_workers
+        runs=settings.runs,
+        state=state_dir(),
+        seed=settings.seed,
+        workers=Workers(settings.load_workers, settings.remote_workers, settings.load_bind),
     )
 
 

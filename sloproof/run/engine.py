@@ -26,7 +26,7 @@ from sloproof.spec.experiment import Experiment
 from sloproof.spec.objectives import Objectives, RecoveryObjective
 
 SECOND = 1_000_000_000
-HELPERS = 20 * SECOND
+HELPERS = 120 * SECOND
 LEAD = SECOND // 5
 DRAIN = 10 * SECOND
 GRACE = 10 * SECOND

@@ -60,7 +60,7 @@ class Prober:
         opened = await asyncio.gather(*(self._open(probe) for probe in specs))
         # What lives now lives to the end; collections need not look at it, and so stay short.
         gc.freeze()
-        self._status.send({"is": "ready", "scheduling": take_precedence()})
+        self._status.send({"is": "ready", "pid": os.getpid(), "scheduling": take_precedence()})
         for probe_spec, probe in zip(specs, opened, strict=True):
             self._begin(probe_spec, probe)
         await self._obey()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sloproof.run.load.spec import ALONE, Workers
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the caller decides: where records and state go, the seed, the workers of the load."""
+    """What the caller decides: where records and state go, the seed, who makes the load."""
 
     runs: Path
     state: Path
     seed: int | None = None
-    workers: int = 0
+    workers: Workers = ALONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ class _Start:
             clock=crew.clock,
             guard=crew.guard,
             load=crew.load,
+            prober=crew.prober,
             stops=StopWatch(experiment.stop, self.loaded.objectives, crew.load),
             signals=self.signals,
             bulletin=Bulletin(folder),
@@ -218,7 +219,7 @@ class _Start:
             target.entry,
             seed=seed,
             profile_paths=paths,
-            workers=max(1, self.options.workers),
+            crew=self.options.workers,
             changes=load_changes(experiment),
         )
 

@@ -11,7 +11,7 @@ from types import FrameType
 from sloproof.errors import HarnessError
 from sloproof.model.clock import Clock, wall_minus_monotonic
 from sloproof.run.control import Bulletin, Status
-from sloproof.run.crew import LoadDriver
+from sloproof.run.crew import LoadDriver, ProberDriver
 from sloproof.run.guarding import Guard
 from sloproof.run.progress import Progress
 from sloproof.run.result import EndEarly
@@ -51,6 +51,7 @@ class Watch:
     clock: Clock
     guard: Guard
     load: LoadDriver | None
+    prober: ProberDriver
     stops: StopWatch
     signals: Signals
     bulletin: Bulletin
@@ -101,7 +102,7 @@ class Watch:
     def raise_if_over(self, now: int) -> None:
         """End the run early where a signal, a wish, a condition or a lost guardian asks for it.
 
-        Raises `EndEarly`, or `HarnessError` where the guardian is lost.
+        Raises `EndEarly`, or `HarnessError` where guardian, prober or load are lost.
         """
         if self.over:
             return
@@ -113,6 +114,7 @@ class Watch:
             raise EndEarly("interrupted", "sloproof stop")
         if self.phase in SETTLING:
             return
+        self.prober.state()
         if self.load is not None and self.load.state() == "done":
             raise HarnessError("the load ended by itself")
         fired = self.stops.fired(now)

@@ -148,6 +148,7 @@ class Simulation:
             clock=self.clock,
             guard=self.guard,
             load=crew.load,
+            prober=crew.prober,
             stops=StopWatch(experiment.stop, {}, crew.load),
             signals=self.signals,
             bulletin=self.bulletin,

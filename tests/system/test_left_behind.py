@@ -121,3 +121,18 @@ def test_two_runs_never_share_a_target(running: Bench) -> None:
     assert "two runs never share a target" in second.stderr
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("helper", ["sloproof.run.prober", "sloproof.run.load"])
+def test_a_run_whose_helper_is_killed_fails_and_reverts(running: Bench, helper: str) -> None:
+    process = started(running)
+    for pid in load_and_prober(running):
+        if helper in argv(pid):
+            life = Incarnation.of(pid)
+            assert life is not None
+            life.send(signal.SIGKILL)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "its process died" in json.loads(out)["reason"]
+    assert not toxics(running)
+    assert not helpers(running)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ def run(folder: Path) -> int:
         maker.prepare()
         for notice in maker.notices:
             status.send({"is": "notice", "text": notice})
-        status.send({"is": "ready"})
+        status.send({"is": "ready", "pid": os.getpid()})
         done = Commands(Inbox(folder / "control.jsonl"), maker, status).obey()
     except (BadProfile, WorkerLost) as error:
         status.send({"is": "failed", "error": str(error)})

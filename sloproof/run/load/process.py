@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sloproof.effects.incarnation import Incarnation
 from sloproof.errors import LoadError
 from sloproof.run.load.live import Live, LiveTail, Recent
 from sloproof.run.load.records import Requests, read_requests
@@ -56,6 +57,7 @@ class LoadProcess:
         self._status = Inbox(folder / "status.jsonl")
         self._tail = LiveTail(folder, keep_ns)
         self._state = LoadState.STARTING
+        self._life: Incarnation | None = None
         self._progress: dict[str, Any] = {}
         self.error = ""
         self.notices: list[str] = []
@@ -66,10 +68,17 @@ class LoadProcess:
         return (sys.executable, "-m", "sloproof.run.load", str(self.folder))
 
     def state(self) -> LoadState:
-        """How far it is by now; `error` says what failed."""
+        """How far it is by now; `error` says what failed. One that was killed has failed."""
+        alive = self._life is None or self._life.alive()
+        self._listen()
+        if not alive and self._state in (LoadState.READY, LoadState.RUNNING):
+            self._failed({"error": "its process died"})
+        return self._state
+
+    def _listen(self) -> None:
         told: dict[str, Callable[[dict[str, Any]], None]] = {
             "notice": lambda message: self.notices.append(message["text"]),
-            "ready": lambda _: self._reach(LoadState.READY),
+            "ready": self._ready,
             "running": lambda _: self._reach(LoadState.RUNNING),
             "progress": self._progress.update,
             "done": self._done,
@@ -79,7 +88,6 @@ class LoadProcess:
             tell = told.get(message["is"])
             if tell is not None:
                 tell(message)
-        return self._state
 
     def begin(self, at_ns: int) -> None:
         """Start the arrivals at `at_ns`. Raises `LoadError` where it isn't ready."""
@@ -108,6 +116,10 @@ class LoadProcess:
     def requests(self, origin_ns: int) -> Requests:
         """All that was recorded, in nanoseconds from `origin_ns`."""
         return read_requests(self.folder, origin_ns)
+
+    def _ready(self, message: dict[str, Any]) -> None:
+        self._life = Incarnation.of(message["pid"])
+        self._reach(LoadState.READY)
 
     def _reach(self, state: LoadState) -> None:
         self._state = state

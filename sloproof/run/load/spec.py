@@ -30,6 +30,18 @@ class Part:
     users: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who makes the load: processes `here`, and others that join from `elsewhere` at `bind`."""
+
+    here: int = 1
+    elsewhere: int = 0
+    bind: str = "127.0.0.1:0"
+
+
+ALONE = Workers()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSpec:
     """The load of one run. `workers` are processes on this host, `remote_workers` come by network.
@@ -127,7 +139,7 @@ def load_spec(
     *,
     seed: int,
     profile_paths: Mapping[str, Path],
-    workers: int = 1,
+    crew: Workers = ALONE,
     changes: Iterable[Change] = (),
 ) -> LoadSpec:
     """The spec of an experiment's load against a target's entry.
@@ -156,5 +168,7 @@ def load_spec(
         options=load.with_,
         headers=entry.headers,
         ca=entry.ca,
-        workers=workers,
+        workers=crew.here,
+        remote_workers=crew.elsewhere,
+        bind=crew.bind,
     )

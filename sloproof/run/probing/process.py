@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sloproof.contracts import ProbeSpec
+from sloproof.effects.incarnation import Incarnation
 from sloproof.run.mailbox import Inbox, Message, Outbox
 from sloproof.run.probing.samples import (
     Columns,
@@ -36,7 +37,7 @@ class Phase(StrEnum):
 class State:
     """What the prober said last about itself; `error` is why it failed.
 
-    A prober that was killed says nothing: watch its process as well.
+    One that was killed says nothing; that its process is gone is seen all the same.
     """
 
     phase: Phase
@@ -61,6 +62,7 @@ class ProberProcess:
         self._commands = Outbox(folder / "control.jsonl")
         self._inbox = Inbox(folder / "status.jsonl")
         self._state = State(Phase.STARTING)
+        self._life: Incarnation | None = None
         self._errors: list[ProbeError] = []
         self._sampling: set[str] = set()
         self.tail = Tail(self._samples)
@@ -87,7 +89,10 @@ class ProberProcess:
 
     def state(self) -> State:
         """How far the prober has come, by what it has said until now."""
+        alive = self._life is None or self._life.alive()
         self._listen()
+        if not alive and self._state.phase is Phase.READY:
+            self._state = State(Phase.FAILED, "its process died")
         return self._state
 
     def errors(self) -> list[ProbeError]:
@@ -137,6 +142,9 @@ class ProberProcess:
                 self._sampling.discard(message["probe"])
             case "error":
                 self._errors.append(ProbeError(message["probe"], message["error"]))
+            case "ready":
+                self._state = State(Phase.READY)
+                self._life = Incarnation.of(message["pid"])
             case said:
                 self._state = State(Phase(said), message.get("error", ""))
                 if self._state.phase in (Phase.DONE, Phase.FAILED):

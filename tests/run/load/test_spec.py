@@ -10,7 +10,7 @@ from sloproof.errors import ExtensionError
 from sloproof.model.units import Duration, Rate, Ratio
 from sloproof.run.load.pieces import Change
 from sloproof.run.load.profiles import builtin_profiles, find_profiles
-from sloproof.run.load.spec import LoadSpec, load_spec
+from sloproof.run.load.spec import LoadSpec, Workers, load_spec
 from sloproof.spec.experiment import Load, MixPart, Segment
 from sloproof.spec.target import Entry
 
@@ -35,7 +35,7 @@ PATHS = {
 
 def spec() -> LoadSpec:
     changes = [Change(10_000_000_000, 12_000_000_000, factor=Fraction(3))]
-    return load_spec(LOAD, ENTRY, seed=7, profile_paths=PATHS, workers=2, changes=changes)
+    return load_spec(LOAD, ENTRY, seed=7, profile_paths=PATHS, crew=Workers(2), changes=changes)
 
 
 def test_a_spec_survives_its_file_which_only_its_owner_may_read(tmp_path: Path) -> None:
