@@ -10,16 +10,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from sloproof.contracts import ProbeSpec, Witness
+from sloproof.contracts import Effect, ProbeSpec, Witness
 from sloproof.errors import PlatformError, SloproofError
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
-from sloproof.run.closing import write_tables
+from sloproof.run.closing import collect, drain
 from sloproof.run.crew import Crew
 from sloproof.run.injector import Injector
 from sloproof.run.journal import Journal
 from sloproof.run.result import EndEarly, RunResult
 from sloproof.run.reversal import Reverted
+from sloproof.run.target_start import TargetStart
 from sloproof.run.timeline import Occurrence, Timeline
 from sloproof.run.watch import Watch
 from sloproof.spec.experiment import Experiment
@@ -28,7 +29,6 @@ from sloproof.spec.objectives import Objectives, RecoveryObjective
 SECOND = 1_000_000_000
 HELPERS = 120 * SECOND
 LEAD = SECOND // 5
-DRAIN = 10 * SECOND
 GRACE = 10 * SECOND
 
 
@@ -59,9 +59,8 @@ class Engine:
         self._zero = 0
         self._injector = Injector(crew, run, seed, journal, self._tell)
         self._timeline = Timeline.of(experiment.faults)
-        self._failed: list[Reverted] = []
         self._loading = False
-        self._target: Target | None = None
+        self._start = TargetStart(crew)
 
     def run(self) -> RunResult:
         """The whole run; never raises for what happens in it."""
@@ -90,46 +89,28 @@ class Engine:
         self._start_target()
         crew = self._crew
         witnesses = self._injector.witnesses(self._experiment.faults)
-        target = self._known_target()
-        self._start(crew.prober.prepare(*_probes(target, witnesses)))
+        target = self._start.target
+        self._found(crew.prober.prepare(*_probes(target, witnesses)))
         if crew.load is not None:
-            self._start(crew.load.prepare(target))
+            self._found(crew.load.prepare(target))
         crew.observer.prepare(target, self._origin)
         self._until(self._helpers_ready, HELPERS, "prober and load did not get ready")
         self._say_state("before")
 
     def _start_target(self) -> None:
-        if self._reachable():
+        if self._start.there():
             return
         effects = self._crew.platform.start()
         if not effects:
-            reason = self._why_not_ready()
+            reason = self._start.why_not()
             raise PlatformError(f"the target is not there and not ours to start: {reason}")
-        self._start(effects)
+        self._found(effects)
         self._watch.say("starting the target")
         patience = self._watch.start_within
         try:
-            self._until(self._reachable, patience, "the target did not get ready")
+            self._until(self._start.there, patience, "the target did not get ready")
         except PlatformError as error:
-            raise PlatformError(f"{error}: {self._why_not_ready()}") from None
-
-    def _reachable(self) -> bool:
-        found = self._crew.platform.found()
-        if found is None:
-            return False
-        self._target = self._crew.complete(found)
-        self._crew.platform.attach(self._target)
-        return not self._crew.platform.ready()
-
-    def _why_not_ready(self) -> str:
-        if self._target is None:
-            return "its `discover` gives nothing yet; its own words are in the run's target.log"
-        return self._crew.platform.ready()
-
-    def _known_target(self) -> Target:
-        if self._target is None:
-            raise PlatformError("the target is not known")
-        return self._target
+            raise PlatformError(f"{error}: {self._start.why_not()}") from None
 
     def _helpers_ready(self) -> bool:
         load = self._crew.load
@@ -186,13 +167,11 @@ class Engine:
         """Restore, collect, stop what was started, seal. Goes to its end whatever fails."""
         self._watch.ending()
         self._phase("restore")
-        self._failed += self._injector.restore(self._tick_only, foundations=False)
-        self._drain()
-        self._record.text("experiment.yaml", self._crew.resolved(self._target))
-        tables = self._collected()
-        self._failed += self._injector.restore(self._tick_only, foundations=True)
-        unreverted = tuple(_instructions(one) for one in self._failed)
-        if self._failed:
+        self._injector.restore(self._tick_only, foundations=False)
+        tables = self._measured()
+        failed = self._restore_all()
+        unreverted = tuple(_instructions(one) for one in failed)
+        if failed:
             self._journal.release()
         else:
             self._journal.close()
@@ -204,39 +183,24 @@ class Engine:
         self._record.seal()
         return RunResult(self._run, self._record.folder, how, reason, unreverted)
 
-    def _drain(self) -> None:
-        """Let the load end and the prober take its last samples."""
-        crew = self._crew
-        try:
-            self._say_state("after")
-            if crew.load is not None and self._loading:
-                crew.load.stop(crew.clock.now())
-                self._until(self._load_done, DRAIN, "the load did not end")
-            if self._target is not None:
-                crew.prober.stop()
-                self._until(lambda: crew.prober.state() == "done", DRAIN, "the prober did not end")
-        except SloproofError as error:
-            self._tell("harness.error", where="restore", error=str(error))
-
-    def _load_done(self) -> bool:
-        return self._crew.load is None or self._crew.load.state() == "done"
-
-    def _collected(self) -> str:
-        """Write the tables while what was started still stands; gives what went wrong."""
-        if self._target is None:
+    def _measured(self) -> str:
+        """Let load and prober end and write down what was seen; gives what went wrong, or ""."""
+        self._record.text("experiment.yaml", self._crew.resolved(self._start.known))
+        if self._start.known is None:
             return ""
-        for of, name, found in self._crew.observer.sources():
-            self._tell("source.read", of=of, name=name, found=found)
-        try:
-            facts = self._crew.aside(
-                lambda: write_tables(self._crew, self._record, self._origin), self._tick_only
-            )
-        except (SloproofError, OSError, ValueError) as error:
-            self._tell("harness.error", where="collect", error=str(error))
-            return f"the record is incomplete: {error}"
-        if facts:
-            self._tell("load.finished", **facts)
-        return ""
+        self._say_state("after")
+        drain(self._crew, loading=self._loading, until=self._until, tell=self._tell)
+        return collect(
+            self._crew, self._record, self._origin, tell=self._tell, meanwhile=self._tick_only
+        )
+
+    def _restore_all(self) -> list[Reverted]:
+        """Take back what is left, then what was started; gives what could not be.
+
+        What would not go while the target stood may be gone with it, so it is tried once more.
+        """
+        failed = self._injector.restore(self._tick_only, foundations=True)
+        return failed + self._injector.restore(self._tick_only, foundations=False)
 
     # -- the loop
 
@@ -274,7 +238,7 @@ class Engine:
 
     def _end(self, occurrence: Occurrence) -> None:
         self._watch.due = 0
-        self._failed += self._injector.end(occurrence, self._tick_only)
+        self._injector.end(occurrence, self._tick_only)
         self._timeline.ended(occurrence, self._crew.clock.now() - self._zero)
         self._watch.say(f"reverted {occurrence.plan.name}")
 
@@ -284,7 +248,7 @@ class Engine:
 
     def _listen(self) -> None:
         """What the target tells of itself goes into the record; detection may release a fault."""
-        if self._target is None:
+        if self._start.known is None:
             return
         for event in self._crew.observer.events():
             self._tell("system", **event.data())
@@ -306,9 +270,9 @@ class Engine:
         copies = [asdict(copy) for copy in self._crew.platform.instances()]
         self._tell("target.state", when=when, instances=copies)
 
-    def _start(self, effects: Sequence[object]) -> None:
+    def _found(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
-            self._injector.found(effect, self._tick_only)  # type: ignore[arg-type]
+            self._injector.found(effect, self._tick_only)
 
     def _until(self, condition: Callable[[], bool], patience: int, otherwise: str) -> None:
         deadline = self._crew.clock.now() + patience
@@ -322,7 +286,11 @@ class Engine:
             self._tick()
 
     def _tell(self, kind: str, **data: object) -> None:
-        self._record.event(self._crew.clock.now() - self._origin, kind, **data)
+        try:
+            self._record.event(self._crew.clock.now() - self._origin, kind, **data)
+        except OSError:
+            if not self._watch.over:
+                raise  # a record that can't be written ends the run, but never its winding up
 
 
 def _probes(target: Target, witnesses: Sequence[Witness]) -> tuple[list[ProbeSpec], list[str]]:

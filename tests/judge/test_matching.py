@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sloproof.judge.matching import counts, is_good, path_matches
+from sloproof.judge.matching import counts, is_good
 from sloproof.judge.requests import Sort
 from sloproof.record.schema import RequestKind, RequestOutcome
+from sloproof.spec.matching import path_matches
 from sloproof.spec.objectives import Matcher
 
 
