@@ -10,6 +10,7 @@ import pytest
 
 from sloproof.doors.ending import gravest
 from sloproof.errors import BrokenRecord, HarnessError, NotReverted, UsageError
+from sloproof.run.load.spec import Workers
 from tests.doors.project import Project
 from tests.doors.rooms import CommandLine, Fate, Rooms
 
@@ -142,7 +143,7 @@ def test_options_reach_the_engine(sloproof: CommandLine, rooms: Rooms, project: 
     words = ["--runs", "kept", "--load-workers", 3, "--seed", 7, "--set", "delay=2s", "--no-report"]
     assert sloproof("run", file, *words).status == 0
     ((_, options),) = rooms.ran
-    assert (options.runs, options.workers, options.seed) == (Path("kept"), 3, 7)
+    assert (options.runs, options.workers, options.seed) == (Path("kept"), Workers(3), 7)
     assert rooms.reports == []
 
 
