@@ -124,7 +124,7 @@ def test_the_object_of_one_run(sloproof: CommandLine, rooms: Rooms, project: Pro
     assert (record / "verdict.json").read_text() == '{"a": 1}\n'
     assert (record / "report.html").exists()
     assert "slow: starts" in ended.err
-    assert "slow is FAIL" in ended.err
+    assert "Slow is FAIL" in ended.err
 
 
 def test_people_get_a_summary_and_the_reports_path(
@@ -132,7 +132,7 @@ def test_people_get_a_summary_and_the_reports_path(
 ) -> None:
     rooms.fates = {"slow": Fate(how="stopped", reason="error rate above 50%")}
     ended = sloproof("run", project.experiment("slow"))
-    assert "slow is PASS" in ended.out
+    assert "Slow is PASS" in ended.out
     assert "the run was stopped: error rate above 50%" in ended.out
     assert "runs/run-slow/report.html" in ended.out
 
@@ -156,8 +156,8 @@ def test_junit_and_markdown_are_written(
     tree = ElementTree.parse(project.path / "out" / "junit.xml")  # noqa: S314 - our own file
     assert len(tree.findall(".//failure")) == 1
     text = (project.path / "out" / "summary.md").read_text()
-    assert "a is PASS" in text
-    assert "b is FAIL" in text
+    assert "A is PASS" in text
+    assert "B is FAIL" in text
 
 
 def test_labels_select(sloproof: CommandLine, rooms: Rooms, project: Project) -> None:
