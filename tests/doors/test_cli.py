@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from sloproof.contracts import Owner
 from sloproof.effects.incarnation import self_incarnation
 from sloproof.errors import UsageError
 from sloproof.run.control import Status
-from sloproof.run.recover import Leftover, Recovered
+from sloproof.run.journal import Journal
+from sloproof.run.recover import Recovered
 from sloproof.run.reversal import Reverted
+from sloproof.run.state import run_folder
+from sloproof.testing.world import Change
 from tests.doors.project import ROOT, Project
 from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
 
@@ -173,13 +177,15 @@ class TestAttending:
         assert said == "r1  slow on shop: faults, in force: latency, about 12 s left\n"
         assert json.loads(sloproof("status", "--json").out)["running"][0]["run"] == "r1"
 
-    def test_leftovers_are_warned_of(
-        self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        left = Leftover("r0", Path("journal"), "shop", ("toxic slow",))
-        monkeypatch.setattr("sloproof.run.recover.leftovers", lambda state: [left])
+    def test_leftovers_are_warned_of(self, sloproof: CommandLine, project: Project) -> None:
+        left = Change(world=str(project.path / "world"), subject="shop", what="slow", value=1)
+        journal = Journal.create(
+            run_folder(project.path / "state", "r0") / "journal", {"run": "r0", "target": "shop"}
+        )
+        journal.intend(left.bound(Owner("r0", 1)), {}, "boot")
+        journal.release()
         ended = sloproof("status", "--json")
-        assert "warning: run r0 died and left on shop: toxic slow" in ended.err
+        assert f"warning: run r0 died and left on shop: {left}" in ended.err
         assert json.loads(ended.out) == {"running": []}
 
     def test_an_unknown_run_can_t_be_stopped(

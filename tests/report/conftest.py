@@ -40,8 +40,11 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return compare
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one module's tests: while it is there its event loop holds this thread, and
+    whoever else calls `asyncio.run` is refused.
+    """
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM} (Debian: apt install chromium)")
     with sync_playwright() as playwright:

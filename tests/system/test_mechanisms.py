@@ -11,7 +11,7 @@ from tests.system.running import Bench
     ("experiment", "mechanism", "claim"),
     [
         ("slow-speech", "breaker", "circuit_breaker:dialogue-speech"),
-        ("dialogue-pod-kill", "retry", "slo:availability-while-dead@kill"),
+        ("dialogue-crash-loop", "retry", "slo:dialogue-continuity"),
         ("dialogue-pod-kill", "healer", "self_healing:dialogue"),
     ],
 )
