@@ -14,6 +14,7 @@ SloproofError                   exit status 4 unless said otherwise
 │   │   └── Unreachable    4    a control interface gave no answer in time
 │   ├── LoadError          4    the load generator failed
 │   └── ProberError        4    the prober failed
+├── Interrupted            3    a signal came before anything was begun
 └── NotReverted            5    something could not be put back
 ```
 """
@@ -100,6 +101,12 @@ class LoadError(HarnessError):
 
 class ProberError(HarnessError):
     """The prober failed."""
+
+
+class Interrupted(SloproofError):
+    """A signal came before anything was begun."""
+
+    exit_status = 3
 
 
 class NotReverted(SloproofError):

@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 
 import sloproof
 from sloproof.contracts import Check, Effect, Fault, Platform, Probe
+from sloproof.contracts.effect import PRIVATE
 from sloproof.errors import ExtensionError
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Source:
         if self.package:
             return importlib.import_module(f"{self.package}.{self.name}")
         digest = hashlib.sha256(str(self.file.resolve()).encode()).hexdigest()[:12]
-        private = f"_sloproof_ext_{digest}_{self.name}"
+        private = f"{PRIVATE}{digest}_{self.name}"
         if private in sys.modules:
             return sys.modules[private]
         spec = importlib.util.spec_from_file_location(private, self.file)

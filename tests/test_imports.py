@@ -28,7 +28,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "pytest_plugin": "pytesting",
         # What the two doors are made of.
         "doors": "report judge run platforms effects testing",
-        "pytesting": "report spec",
+        "pytesting": "report spec effects",
         "report": "record judge",
         "judge": "record spec extensions",
         # The guardian undoes effects without the rest of the harness.

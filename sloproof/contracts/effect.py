@@ -12,6 +12,8 @@ from sloproof.contracts.probe import Witness
 from sloproof.model.units import Duration
 
 Json: TypeAlias = "dict[str, Any]"
+PRIVATE = "_sloproof_ext_"
+"""How the names of modules begin that are loaded from a project's folder, not from a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,22 @@ class Effect(ABC):
     @abstractmethod
     def present(self, prior: Json) -> bool:
         """Whether the change is in the world now, read through the control path."""
+
+    def interrupt(self) -> None:
+        """End an `apply` that may still be under way outside of the process that called it.
+
+        Called before the undo of an effect in doubt. Nothing by default: what `apply` does inside
+        its own process ends with that.
+        """
+        return
+
+    def patience(self) -> Duration:
+        """How long one undo of this very effect may take."""
+        return self.deadline
+
+    def carries(self) -> bool:
+        """Whether the target itself came with this effect, so that lasting changes go with it."""
+        return False
 
     def moot(self, prior: Json) -> bool:
         """Whether the system has replaced what was changed, so that the change is over with it.

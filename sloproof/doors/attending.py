@@ -36,13 +36,16 @@ def recover(*, dry_run: bool) -> Ending:
     """Undo what dead runs left behind; a run that lives is left alone."""
     from sloproof.run import recover as recovering
     from sloproof.run.state import state_dir
+    from sloproof.run.watch import Signals
 
     state = state_dir()
     if dry_run:
         return _would_recover(recovering.leftovers(state))
-    results = recovering.recover(
-        state, told=lambda run, result: say(f"{run}: {result.effect}: {result.outcome or 'failed'}")
-    )
+    with Signals().heeded():  # what was begun is undone to its end
+        results = recovering.recover(
+            state,
+            told=lambda run, one: say(f"{run}: {one.effect}: {one.outcome or 'failed'}"),
+        )
     clean = all(result.clean for result in results)
     body = {
         "runs": [
@@ -50,6 +53,7 @@ def recover(*, dry_run: bool) -> Ending:
                 "run": result.run,
                 "undone": [{"effect": u.effect, "outcome": u.outcome} for u in result.undone],
                 "unreverted": _remedies(result),
+                "busy": result.busy,
             }
             for result in results
         ]
@@ -91,6 +95,8 @@ def _remedies(result: Recovered) -> list[str]:
 
 
 def _recovered_lines(result: Recovered) -> str:
+    if result.busy:
+        return f"{result.run}: somebody who lives looks after it; left alone"
     lines = [f"{result.run}: {len(result.undone)} undone, {len(result.failed)} not"]
     return "\n".join([*lines, *(f"  {each}" for each in _remedies(result))])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from sloproof.contracts.effect import Effect, Json, Undone
+from sloproof.contracts.effect import Effect, Json, Owner, Undone
 from sloproof.contracts.probe import Witness
+from sloproof.effects.running import run
+from sloproof.effects.tagged import end, tagged_in_session
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
 from sloproof.model.units import Duration
@@ -39,7 +40,11 @@ class Command(Effect):
             raise EffectError(f"{self}: `observe` says it is there before it was made")
         if self.observe and self._run(self.observe) == 0:
             return
-        self._must(self.apply_)
+        self._must(self.apply_, self.owner)
+
+    def interrupt(self) -> None:
+        """End an apply command that outlived its engine, with what it started in its session."""
+        end(lambda: tagged_in_session(self.owner), within=2)
 
     def undo(self, prior: Json) -> Undone:
         """Run the undo command where the change is there and ours, and see it gone."""
@@ -60,26 +65,14 @@ class Command(Effect):
         """The observe command, run by the prober."""
         return witness_from_json(self.seen_by)
 
-    def _must(self, argv: Sequence[str]) -> None:
-        status = self._run(argv)
-        if status:
-            raise EffectError(f"{' '.join(argv)}: exit status {status}")
+    def _must(self, argv: Sequence[str], owner: Owner | None = None) -> None:
+        ended = run(argv, timeout=self.timeout, folder=self.folder, owner=owner)
+        if ended.status:
+            complaint = f": {ended.complaint}" if ended.complaint else ""
+            raise EffectError(f"{' '.join(argv)}: exit status {ended.status}{complaint}")
 
     def _run(self, argv: Sequence[str]) -> int:
-        try:
-            return subprocess.run(
-                argv,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=self.timeout,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise EffectError(f"{' '.join(argv)}: no end within {self.timeout:g} s") from error
-        except OSError as error:
-            raise EffectError(f"{' '.join(argv)}: {error}") from error
+        return run(argv, timeout=self.timeout, folder=self.folder).status
 
     def remedy(self) -> str:
         """The undo command."""

@@ -15,6 +15,12 @@ class Refused(Unreachable):
     """Nobody listens there: the service's process is gone, and what it held in memory with it."""
 
 
+def on_this_host(url: str) -> bool:
+    """Whether an address is a loopback one: who is refused there knows that nobody listens."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer: its status and its body, parsed where it is JSON."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from sloproof.contracts.probe import Witness
 from sloproof.effects.finder import Finder
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.process import reap
+from sloproof.effects.running import run
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
 from sloproof.model.units import Duration
@@ -29,7 +28,6 @@ class Kill(Effect):
 
     kind: ClassVar[str] = "kill"
     lasting: ClassVar[bool] = True
-    deadline: ClassVar[Duration] = Duration(15_000_000_000)
 
     incarnation: str
     instance: str
@@ -64,6 +62,8 @@ class Kill(Effect):
 
         Raises `EffectError` where there is no way to restore it, or it didn't come back.
         """
+        life = self._life()
+        _within(DEATH + self.grace_ns / 1e9, lambda: not life.alive())  # a signal takes its time
         if not self.present(prior):
             return Undone.ABSENT
         if not self.restore:
@@ -76,24 +76,17 @@ class Kill(Effect):
         return Undone.REVERTED
 
     def _run_restore(self) -> None:
-        """Run the command; its output goes to a file, for what it starts may hold a pipe open."""
-        with tempfile.TemporaryFile() as said:
-            try:
-                done = subprocess.run(
-                    self.restore,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=said,
-                    timeout=self.restore_timeout,
-                    check=False,
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise EffectError(f"restoring {self.instance} failed: {error}") from error
-            if done.returncode:
-                said.seek(0)
-                words = said.read().decode("utf-8", "replace").strip()[-300:]
-                status = done.returncode
-                raise EffectError(f"restoring {self.instance} failed ({status}): {words}")
+        try:
+            ended = run(self.restore, timeout=self.restore_timeout)
+        except EffectError as error:
+            raise EffectError(f"restoring {self.instance} failed: {error}") from error
+        if ended.status:
+            why = f"({ended.status}): {ended.complaint}"
+            raise EffectError(f"restoring {self.instance} failed {why}")
+
+    def patience(self) -> Duration:
+        """As long as the restore command may take, and the copy to be there."""
+        return Duration.of(DEATH + self.grace_ns / 1e9 + 2 * self.restore_timeout) + self.deadline
 
     def present(self, prior: Json) -> bool:
         """Whether the instance is dead: this life is over and no other answers to the finder."""

@@ -50,13 +50,13 @@ class Pause(Effect):
             time.sleep(0.001)
 
     def undo(self, prior: Json) -> Undone:
-        """Let it go on if it lives and we stopped it."""
+        """Let it go on if it lives and we stopped it; a stop that is still on its way, too."""
         if prior["stopped"]:
             return Undone.FOREIGN
         life = self._life()
-        if life.letter() not in STOPPED:
-            return Undone.ABSENT
-        return Undone.REVERTED if life.send(signal.SIGCONT) else Undone.ABSENT
+        stopped = life.letter() in STOPPED
+        lives = life.send(signal.SIGCONT)  # it also takes a pending SIGSTOP back
+        return Undone.REVERTED if stopped and lives else Undone.ABSENT
 
     def present(self, prior: Json) -> bool:
         """Whether it is stopped, and was not before."""

@@ -14,12 +14,11 @@ from typing import ClassVar
 
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.effects.incarnation import Incarnation
+from sloproof.effects.running import run
+from sloproof.effects.tagged import OWNER, end, tagged
+from sloproof.effects.tether import PR_SET_PDEATHSIG
 from sloproof.errors import EffectError
 from sloproof.model.units import Duration
-
-OWNER = "SLOPROOF_OWNER"
-"""The environment variable by which a process, and all it starts, is known as ours."""
-PR_SET_PDEATHSIG = 1
 
 _children: list[subprocess.Popen[bytes]] = []  # the kernel keeps the dead until a parent asks
 
@@ -34,6 +33,7 @@ class Process(Effect):
     """A started process with all that it starts, found again by its owner's tag.
 
     `stop` is a command that ends it in good order; what is left after `grace_ns` is killed.
+    `target` says that this is the system under test, and no helper of the harness.
     """
 
     kind: ClassVar[str] = "process"
@@ -47,6 +47,7 @@ class Process(Effect):
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: tuple[str, ...] = ()
     grace_ns: int = 3_000_000_000
+    target: bool = False
 
     def capture(self) -> Json:
         """Nothing is there before."""
@@ -82,55 +83,43 @@ class Process(Effect):
         _children.append(child)
 
     def undo(self, prior: Json) -> Undone:
-        """Stop it in good order, then end whatever still carries the tag."""
-        if not self.present(prior):
-            return Undone.ABSENT
+        """Stop it in good order, then end whatever still carries the tag.
+
+        A `stop` command is run even where nothing carries the tag: what it starts may have left
+        this process's reach (a container, a service), and it tidies up after what died.
+        """
+        there = self.present(prior)
         if self.stop:
+            self._signal(signal.SIGCONT)
             self._run_stop()
-        else:
+        elif there:
             self._signal(signal.SIGTERM)
-        if not self._gone_within(self.grace_ns / 1e9):
-            self._signal(signal.SIGKILL)
-            if not self._gone_within(5):
-                raise EffectError(f"{self.words} still lives after SIGKILL")
-        return Undone.REVERTED
+        if there and not self._gone_within(self.grace_ns / 1e9):
+            end(self._lives, within=5)
+        return Undone.REVERTED if there else Undone.ABSENT
 
     def present(self, prior: Json) -> bool:
-        """Whether a process with the tag lives."""
+        """Whether a process with the tag lives; looked for twice, for one may be just forking."""
         reap()
-        return next(self._lives(), None) is not None
+        return any(next(self._lives(), None) is not None for _ in range(2))
+
+    def carries(self) -> bool:
+        """The system under test dies with this process."""
+        return self.target
 
     def _lives(self) -> Iterator[Incarnation]:
-        tag = f"{OWNER}={self.owner}".encode()
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if tag in environment.split(b"\0"):
-                life = Incarnation.of(int(folder.name))
-                if life is not None:
-                    yield life
+        return tagged(self.owner)
 
     def _signal(self, number: signal.Signals) -> None:
         for life in self._lives():
             life.send(number)
-            if number is signal.SIGTERM:
-                life.send(signal.SIGCONT)
+            life.send(signal.SIGCONT)  # one that is stopped would never hear it
 
     def _run_stop(self) -> None:
-        """Run the stop command; when it fails or hangs, the kill that follows does its work."""
+        """Run the stop command; where it fails or hangs, the kill that follows does its work."""
         try:
-            subprocess.run(
-                self.stop,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=10,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            run(self.stop, timeout=10, folder=self.folder)
+        except EffectError:
             self._signal(signal.SIGTERM)
 
     def _gone_within(self, seconds: float) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.contracts.probe import Witness
 from sloproof.effects.http_json import Refused
+from sloproof.effects.toxic import SETTLE
 from sloproof.effects.toxiproxy import NoSuchProxy, Server
 from sloproof.effects.witness import witness_from_json
 from sloproof.model.units import Duration
@@ -18,7 +19,8 @@ class ProxyDown(Effect):
     """Disables a proxy that was enabled; one that an operator disabled before stays so."""
 
     kind: ClassVar[str] = "proxy_down"
-    settle: ClassVar[Duration] = Duration(1_000_000_000)
+    settle: ClassVar[Duration] = SETTLE
+    volatile: ClassVar[bool] = False
 
     server: str
     proxy: str

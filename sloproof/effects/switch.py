@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.contracts.probe import Witness
-from sloproof.effects.http_json import Refused, ask
+from sloproof.effects.http_json import Refused, ask, on_this_host
+from sloproof.effects.running import run
+from sloproof.effects.toxic import SETTLE
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
 from sloproof.model.units import Duration
@@ -26,7 +27,8 @@ class Switch(Effect):
     """
 
     kind: ClassVar[str] = "switch"
-    settle: ClassVar[Duration] = Duration(500_000_000)
+    settle: ClassVar[Duration] = SETTLE
+    volatile: ClassVar[bool] = False
 
     instance: str
     name: str
@@ -53,7 +55,9 @@ class Switch(Effect):
             if self.present(prior):
                 raise EffectError(f"{self}: reads the same after its reset")
         except Refused:
-            return Undone.ABSENT
+            if on_this_host(str(self.read.get("url", ""))):
+                return Undone.ABSENT
+            raise
         return Undone.REVERTED
 
     def _putting_back(self, state: object) -> Act:
@@ -80,13 +84,10 @@ class Switch(Effect):
         return body
 
     def _run(self, argv: tuple[str, ...]) -> object:
-        try:
-            done = subprocess.run(argv, capture_output=True, timeout=self.timeout, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EffectError(f"{' '.join(argv)}: {error}") from error
-        if done.returncode:
-            raise EffectError(f"{' '.join(argv)}: exit status {done.returncode}")
-        return done.stdout.decode("utf-8", "replace").strip()
+        ended = run(argv, timeout=self.timeout)
+        if ended.status:
+            raise EffectError(f"{' '.join(argv)}: exit status {ended.status} {ended.complaint}")
+        return ended.out.strip()
 
     def concerns(self) -> str:
         """The copy."""

@@ -11,7 +11,11 @@ from sloproof.contracts.probe import Witness
 from sloproof.effects.http_json import Refused
 from sloproof.effects.toxiproxy import NoSuchProxy, Server, ToxicExists
 from sloproof.effects.witness import witness_from_json
+from sloproof.errors import EffectError
 from sloproof.model.units import Duration
+
+SETTLE = Duration(3_000_000_000)
+"""Longer than a client waits for an answer: a request that stalled has been served or dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,8 @@ class Toxic(Effect):
     """Toxics named after their owner; those of anybody else are never touched."""
 
     kind: ClassVar[str] = "toxic"
-    settle: ClassVar[Duration] = Duration(1_000_000_000)
+    settle: ClassVar[Duration] = SETTLE
+    volatile: ClassVar[bool] = False
 
     server: str
     proxy: str
@@ -58,12 +63,14 @@ class Toxic(Effect):
     def undo(self, prior: Json) -> Undone:
         """Remove our own; a server that is gone took its toxics along."""
         server = Server(self.server)
-        try:
-            removed = [server.remove_toxic(self.proxy, name) for name in self._names()]
-        except Refused:
-            if server.gone():
-                return Undone.ABSENT
-            raise
+        removed, errors = [], []
+        for name in self._names():
+            try:
+                removed.append(server.remove_toxic(self.proxy, name))
+            except EffectError as error:
+                errors.append(error)
+        if errors and not server.gone():
+            raise errors[0]
         return Undone.REVERTED if any(removed) else Undone.ABSENT
 
     def present(self, prior: Json) -> bool:

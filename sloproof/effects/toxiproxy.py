@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sloproof.effects.http_json import Refused, Reply, ask
+from sloproof.effects.http_json import Refused, Reply, ask, on_this_host
 from sloproof.errors import EffectError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Server:
         try:
             self.ask("GET", "/version")
         except Refused:
-            return any(host in self.url for host in ("//127.", "//localhost", "//[::1]"))
+            return on_this_host(self.url)
         except EffectError:
             return False
         return False

@@ -47,6 +47,7 @@ class Local(Proxied, Kills, Pauses):
                 log=str(self.work / "target.log"),
                 folder=target.folder,
                 stop=target.stop.command if target.stop else (),
+                target=True,
             ),
         )
 

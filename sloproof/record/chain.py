@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -24,12 +25,16 @@ class ChainWriter:
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
         self._head = GENESIS
+        self._end = 0
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Write `line` with the hash of the line before under `prev`."""
+        """Write `line` with the hash of the line before under `prev`; raises `OSError`."""
         body = json.dumps({**line, "prev": self._head}, separators=(",", ":")).encode()
-        self._file.write(body + b"\n")
+        if self._file.write(body + b"\n") != len(body) + 1:
+            self._file.truncate(self._end)  # half a line in the middle would break the chain
+            raise OSError(errno.ENOSPC, "only a part of the line was written")
         self._head = _digest(body)
+        self._end += len(body) + 1
 
     def close(self) -> None:
         """Close the file."""

@@ -24,7 +24,11 @@ def aside(work: Callable[[], Any], meanwhile: Callable[[], None]) -> Any:
     thread.start()
     thread.join(WAIT)
     while thread.is_alive():
-        meanwhile()
+        try:
+            meanwhile()
+        except BaseException:
+            thread.join()  # what is under way must not go on beside its own undoing
+            raise
         thread.join(WAIT)
     if errors:
         raise errors[0]

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sloproof.errors import SloproofError
+from sloproof.errors import HarnessError, SloproofError
 from sloproof.record.writer import RecordWriter
 from sloproof.run.crew import Crew
+from sloproof.run.injector import Injector
+from sloproof.run.journal import Journal
+from sloproof.run.reversal import Reverted
 
 DRAIN = 10_000_000_000
 
 Tell = Callable[..., None]
 Until = Callable[[Callable[[], bool], int, str], None]
+
+
+def attempt(step: Callable[[], object]) -> str:
+    """Take one step of the end; gives what went wrong, or ""."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - no failure may keep the next step from being taken
+        return str(error) or type(error).__name__
+    return ""
+
+
+def outcome(how: str, reason: str, troubles: Sequence[str]) -> tuple[str, str]:
+    """How the run ended and why, after what went wrong at its end: the first reason stays."""
+    found = [trouble for trouble in troubles if trouble]
+    return ("failed", reason or found[0]) if found else (how, reason)
+
+
+def restore_all(
+    injector: Injector, journal: Journal, meanwhile: Callable[[], None]
+) -> tuple[tuple[str, ...], str]:
+    """Take back what is left; gives instructions for what could not be, and whether that is known.
+
+    A journal that can't be read or closed is left, with its guardian, who tries once this process
+    ends; the second value then says why.
+    """
+    failed: list[Reverted] = []
+    unknown = attempt(lambda: failed.extend(injector.restore_all(meanwhile)))
+    if failed or unknown:
+        attempt(journal.release)
+    else:
+        unknown = attempt(journal.close)
+    left = [f"{one.effect}: {one.error} → {one.remedy}" for one in failed]
+    return (*left, *([f"{unknown} → sloproof recover"] if unknown else [])), unknown
 
 
 def drain(crew: Crew, *, loading: bool, until: Until, tell: Tell) -> None:
@@ -24,24 +60,23 @@ def drain(crew: Crew, *, loading: bool, until: Until, tell: Tell) -> None:
             until(lambda: load.state() == "done", DRAIN, "the load did not end")
         crew.prober.stop()
         until(lambda: crew.prober.state() == "done", DRAIN, "the prober did not end")
-    except SloproofError as error:
+    except (SloproofError, OSError) as error:
         tell("harness.error", where="restore", error=str(error))
 
 
 def collect(
     crew: Crew, record: RecordWriter, origin: int, *, tell: Tell, meanwhile: Callable[[], None]
-) -> str:
-    """Write every table while what was started still stands; gives what went wrong, or ""."""
+) -> None:
+    """Write every table while what was started still stands; raises `HarnessError`."""
     for of, name, found in crew.observer.sources():
         tell("source.read", of=of, name=name, found=found)
     try:
         facts = crew.aside(lambda: _write_tables(crew, record, origin), meanwhile)
-    except (SloproofError, OSError, ValueError) as error:
+    except Exception as error:
         tell("harness.error", where="collect", error=str(error))
-        return f"the record is incomplete: {error}"
+        raise HarnessError(f"the record is incomplete: {error}") from error
     if facts:
         tell("load.finished", **facts)
-    return ""
 
 
 def _write_tables(crew: Crew, record: RecordWriter, origin: int) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sloproof.effects.incarnation import Incarnation
 from sloproof.errors import UsageError
-from sloproof.run.state import run_folder, run_folders
+from sloproof.run.state import run_folder, run_folders, tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,14 @@ class Bulletin:
         self._folder = folder
 
     def post(self, status: Status) -> None:
-        """Replace the status at once, so that no reader sees half of it."""
+        """Replace the status at once, so that no reader sees half of it.
+
+        A status that can't be written stays as it was: it must not end a run, still less its end.
+        """
         partial = self._folder / "status.json.partial"
-        partial.write_text(json.dumps(asdict(status)), encoding="utf-8")
-        partial.rename(self._folder / "status.json")
+        with contextlib.suppress(OSError):
+            partial.write_text(json.dumps(asdict(status)), encoding="utf-8")
+            partial.rename(self._folder / "status.json")
 
     def stop_wanted(self) -> bool:
         """Whether somebody asked for a stop."""
@@ -45,10 +49,7 @@ class Bulletin:
 
     def withdraw(self) -> None:
         """The run is over: remove status, wish and the folder if nothing else is in it."""
-        for name in ("status.json", "status.json.partial", "stop"):
-            (self._folder / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # a journal that is left keeps its folder
-            self._folder.rmdir()
+        tidy(self._folder)
 
 
 def statuses(state: Path) -> list[Status]:

@@ -10,17 +10,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from sloproof.contracts import Effect, ProbeSpec, Witness
-from sloproof.errors import PlatformError, SloproofError
-from sloproof.model.target import Target
+from sloproof.contracts import Effect
+from sloproof.errors import HarnessError, PlatformError, SloproofError
 from sloproof.record.writer import RecordWriter
-from sloproof.run.closing import collect, drain
+from sloproof.run.closing import attempt, collect, drain, outcome, restore_all
 from sloproof.run.crew import Crew
 from sloproof.run.injector import Injector
 from sloproof.run.journal import Journal
+from sloproof.run.planner import probes_of
 from sloproof.run.result import EndEarly, RunResult
-from sloproof.run.reversal import Reverted
 from sloproof.run.target_start import TargetStart
+from sloproof.run.telling import Teller
 from sloproof.run.timeline import Occurrence, Timeline
 from sloproof.run.watch import Watch
 from sloproof.spec.experiment import Experiment
@@ -30,6 +30,8 @@ SECOND = 1_000_000_000
 HELPERS = 120 * SECOND
 LEAD = SECOND // 5
 GRACE = 10 * SECOND
+INJECTING = 60 * SECOND
+"""So long an injection may take before the guardian ends it; its witnesses get 5 s of that."""
 
 
 class Engine:
@@ -57,6 +59,8 @@ class Engine:
         self._watch = watch
         self._origin = origin
         self._zero = 0
+        self._tell = Teller(record, crew.clock, origin)
+        watch.tell = self._tell
         self._injector = Injector(crew, run, seed, journal, self._tell)
         self._timeline = Timeline.of(experiment.faults)
         self._loading = False
@@ -72,10 +76,12 @@ class Engine:
             self._faults()
             self._recovery()
         except EndEarly as early:
+            self._tell.forgive()
             how, reason = early.how, early.reason
             kind = {"stopped": "stop", "interrupted": "interrupted"}[how]
             self._tell(kind, condition=reason, signal=reason)
         except Exception as error:  # noqa: BLE001 - the engine's edge: whatever it is, wind up
+            self._tell.forgive()
             how, reason = "failed", str(error) or type(error).__name__
             trace = "" if isinstance(error, SloproofError) else traceback.format_exc()
             self._tell("harness.error", where=self._watch.phase, error=reason, trace=trace)
@@ -88,9 +94,10 @@ class Engine:
         self._phase("ready")
         self._start_target()
         crew = self._crew
-        witnesses = self._injector.witnesses(self._experiment.faults)
+        planner = self._injector.planner
+        witnesses = planner.witnesses(self._experiment.faults, self._tick_only)
         target = self._start.target
-        self._found(crew.prober.prepare(*_probes(target, witnesses)))
+        self._found(crew.prober.prepare(*probes_of(target, witnesses)))
         if crew.load is not None:
             self._found(crew.load.prepare(target))
         crew.observer.prepare(target, self._origin)
@@ -98,7 +105,7 @@ class Engine:
         self._say_state("before")
 
     def _start_target(self) -> None:
-        if self._start.there():
+        if self._there():
             return
         effects = self._crew.platform.start()
         if not effects:
@@ -108,9 +115,14 @@ class Engine:
         self._watch.say("starting the target")
         patience = self._watch.start_within
         try:
-            self._until(self._start.there, patience, "the target did not get ready")
+            self._until(self._there, patience, "the target did not get ready")
         except PlatformError as error:
             raise PlatformError(f"{error}: {self._start.why_not()}") from None
+        self._injector.forget_ended()
+
+    def _there(self) -> bool:
+        """Whether the target is there; asking may take a command or a server its time."""
+        return bool(self._crew.aside(self._start.there, self._tick_only))
 
     def _helpers_ready(self) -> bool:
         load = self._crew.load
@@ -158,49 +170,36 @@ class Engine:
         objectives = [
             one for one in self._objectives.values() if isinstance(one, RecoveryObjective)
         ]
-        healed = self._injector.watch_healing(now)
+        healed = self._injector.watch_healing(now, self._tick_only)
         return healed and all(self._crew.prober.steady(one, now) for one in objectives)
 
     # -- the end
 
     def _wind_up(self, how: str, reason: str) -> RunResult:
         """Restore, collect, stop what was started, seal. Goes to its end whatever fails."""
+        self._tell.forgive()
         self._watch.ending()
         self._phase("restore")
-        self._injector.restore(self._tick_only, foundations=False)
-        tables = self._measured()
-        failed = self._restore_all()
-        unreverted = tuple(_instructions(one) for one in failed)
-        if failed:
-            self._journal.release()
-        else:
-            self._journal.close()
-        self._watch.dismiss()
+        attempt(lambda: self._injector.restore(self._tick_only))  # tried once more below
+        troubles = [attempt(self._measure)]
+        left, unknown = restore_all(self._injector, self._journal, self._tick_only)
+        if not unknown:
+            troubles.append(attempt(self._watch.dismiss))
         self._phase("seal")
-        if tables:
-            how, reason = "failed", reason or tables
+        how, reason = outcome(how, reason, [*troubles, unknown, self._tell.lost])
         self._tell("run.finished", how=how, reason=reason)
-        self._record.seal()
-        return RunResult(self._run, self._record.folder, how, reason, unreverted)
+        sealed = attempt(self._record.seal)
+        how, reason = outcome(how, reason, [sealed, self._tell.lost])
+        return RunResult(self._run, self._record.folder, how, reason, left)
 
-    def _measured(self) -> str:
-        """Let load and prober end and write down what was seen; gives what went wrong, or ""."""
+    def _measure(self) -> None:
+        """Let load and prober end and write down what was seen."""
         self._record.text("experiment.yaml", self._crew.resolved(self._start.known))
         if self._start.known is None:
-            return ""
-        self._say_state("after")
+            return
+        attempt(lambda: self._say_state("after"))  # what a dying target can't say, tables may
         drain(self._crew, loading=self._loading, until=self._until, tell=self._tell)
-        return collect(
-            self._crew, self._record, self._origin, tell=self._tell, meanwhile=self._tick_only
-        )
-
-    def _restore_all(self) -> list[Reverted]:
-        """Take back what is left, then what was started; gives what could not be.
-
-        What would not go while the target stood may be gone with it, so it is tried once more.
-        """
-        failed = self._injector.restore(self._tick_only, foundations=True)
-        return failed + self._injector.restore(self._tick_only, foundations=False)
+        collect(self._crew, self._record, self._origin, tell=self._tell, meanwhile=self._tick_only)
 
     # -- the loop
 
@@ -208,6 +207,7 @@ class Engine:
         """One round: signs of life, what the target says, what is due; may end the run early."""
         now = self._crew.clock.now()
         self._watch.tick(self._live_faults())
+        self._injector.watch_started(now, self._tick_only)
         self._listen()
         self._act(now)
         self._watch.raise_if_over(now)
@@ -218,27 +218,36 @@ class Engine:
         self._watch.tick(self._live_faults())
         self._crew.clock.sleep(self._watch.pause)
 
+    def _tick_heeding(self) -> None:
+        """Signs of life while nothing is changed yet; may end the run early."""
+        self._tick_only()
+        self._watch.raise_if_over(self._crew.clock.now())
+
     def _act(self, now: int) -> None:
         if not self._zero:
             return
         for act in self._timeline.acts(now - self._zero):
             {"inject": self._inject, "end": self._end, "miss": self._miss}[act.do](act.occurrence)
         self._injector.hold(now, self._tick_only)
-        self._injector.watch_healing(now)
+        self._injector.watch_healing(now, self._tick_only)
         ends = [one.ends for one in self._timeline.in_force if one.ends is not None]
         self._watch.due = self._zero + min(ends) + GRACE if ends else 0
 
     def _inject(self, occurrence: Occurrence) -> None:
-        self._watch.due = 0
-        self._injector.inject(occurrence, self._crew.clock.now(), self._tick_only)
+        now = self._crew.clock.now()
+        self._watch.due = self._watch.due or now + INJECTING
+        self._injector.inject(occurrence, now, self._tick_only, self._tick_heeding)
         self._timeline.injected(occurrence, self._crew.clock.now() - self._zero)
         self._watch.say(f"injected {occurrence.plan.name}")
         if not occurrence.plan.fault.lasts():
             self._injector.settle(occurrence)
 
     def _end(self, occurrence: Occurrence) -> None:
-        self._watch.due = 0
-        self._injector.end(occurrence, self._tick_only)
+        now = self._crew.clock.now()
+        patience = now + self._injector.patience(occurrence) + GRACE
+        self._watch.due = max(self._watch.due, patience)
+        for left in self._injector.end(occurrence, self._tick_only):
+            raise HarnessError(f"{left.effect} could not be reverted: {left.error}")
         self._timeline.ended(occurrence, self._crew.clock.now() - self._zero)
         self._watch.say(f"reverted {occurrence.plan.name}")
 
@@ -263,8 +272,7 @@ class Engine:
 
     def _phase(self, name: str, *, until: int = 0, at: int | None = None) -> None:
         self._watch.enter(name, until)
-        moment = self._crew.clock.now() if at is None else at
-        self._record.event(moment - self._origin, "phase", phase=name)
+        self._tell("phase", moment=at, phase=name)
 
     def _say_state(self, when: str) -> None:
         copies = [asdict(copy) for copy in self._crew.platform.instances()]
@@ -284,25 +292,3 @@ class Engine:
     def _wait_until(self, moment: int) -> None:
         while self._crew.clock.now() < moment:
             self._tick()
-
-    def _tell(self, kind: str, **data: object) -> None:
-        try:
-            self._record.event(self._crew.clock.now() - self._origin, kind, **data)
-        except OSError:
-            if not self._watch.over:
-                raise  # a record that can't be written ends the run, but never its winding up
-
-
-def _probes(target: Target, witnesses: Sequence[Witness]) -> tuple[list[ProbeSpec], list[str]]:
-    """The target's probes and signals and the witnesses', each name once; the signals' names."""
-    own = [
-        ProbeSpec(one.name, one.kind, dict(one.params), one.every, one.timeout)
-        for one in (*target.probes, *target.signals)
-    ]
-    seen = [probe for witness in witnesses for probe in witness.probes]
-    by_name = {probe.name: probe for probe in (*seen, *own)}
-    return list(by_name.values()), [signal.name for signal in target.signals]
-
-
-def _instructions(failed: Reverted) -> str:
-    return f"{failed.effect}: {failed.error} → {failed.remedy}"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sloproof.effects.incarnation import self_incarnation
+from sloproof.effects.incarnation import Incarnation, self_incarnation
 from sloproof.errors import HarnessError
 from sloproof.run.guardian import BEAT, SILENCE
 
@@ -25,6 +25,11 @@ class Guard(Protocol):
 
     def start(self, journal: Path, record: Path, keep: Sequence[int]) -> None:
         """Begin to watch; raises `HarnessError` where it can't."""
+        ...
+
+    @property
+    def incarnation(self) -> Incarnation | None:
+        """Its process, where it has one that lives."""
         ...
 
     def beat(self, due: int) -> None:
@@ -71,7 +76,8 @@ class GuardianProcess:
         try:
             if ours.recv(1) != b"!":
                 raise HarnessError("the guardian ended at its start; nothing was touched")
-        except TimeoutError:
+        except OSError:
+            self._end()
             raise HarnessError(f"the guardian didn't start within {START:g} s") from None
         ours.setblocking(False)
         self._heard = time.monotonic()
@@ -90,10 +96,23 @@ class GuardianProcess:
             return
         with contextlib.suppress(OSError, HarnessError):  # a dead guardian needs no goodbye
             self._say({"bye": True})
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(2 * SILENCE)
+        except subprocess.TimeoutExpired:  # a stopped one would keep the target's lock
+            self._end()
         self._line.close()
         self._line = None
+
+    @property
+    def incarnation(self) -> Incarnation | None:
+        """Its process's life; None before it was started and after it died."""
+        return Incarnation.of(self._process.pid) if self._process else None
+
+    def _end(self) -> None:
+        """A guardian that doesn't answer must not wake up later and act on its own."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def _say(self, message: dict[str, object]) -> None:
         if self._line is None:
@@ -108,8 +127,13 @@ class GuardianProcess:
             return
         readable, _, _ = select.select([self._line], [], [], 0)
         if readable:
-            if not self._line.recv(4096):
+            try:
+                said = self._line.recv(4096)
+            except OSError:  # it died with words of ours unread
+                said = b""
+            if not said:
                 raise HarnessError("the guardian died; everything is reverted")
             self._heard = now
         elif now - self._heard > 2 * SILENCE:
-            raise HarnessError(f"the guardian gave no sign for {2 * SILENCE:g} s")
+            self._end()
+            raise HarnessError(f"the guardian gave no sign for {2 * SILENCE:g} s; it was ended")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from sloproof.contracts import Effect, Json, Owner, Repeat, Undone, Where, Witness
-from sloproof.errors import EffectError, PlatformError
+from sloproof.contracts import Effect, Json, Owner, Undone, Where
+from sloproof.errors import EffectError, HarnessError, PlatformError
 from sloproof.model.clock import boot_id
 from sloproof.run.crew import Crew
 from sloproof.run.journal import Entry, Journal, Stage
-from sloproof.run.reversal import Reverted, revert
-from sloproof.run.selection import resolve
+from sloproof.run.planner import Meanwhile, Planner
+from sloproof.run.reversal import Reverted, longest, revert
 from sloproof.run.timeline import Occurrence
-from sloproof.spec.experiment import FaultPlan
 
 HOLD = 200_000_000
 WITNESSES = 5_000_000_000
 HEAL_CHECK = 200_000_000
 
+LOOK = 1_000_000_000
+
 Tell = Callable[..., None]
+Aside = Callable[[Callable[[], Any], Meanwhile], Any]
 
 
 @dataclass(slots=True)
@@ -39,117 +42,148 @@ class Injector:
     def __init__(self, crew: Crew, run: str, seed: int, journal: Journal, tell: Tell) -> None:
         self._crew = crew
         self._run = run
-        self._seed = seed
+        self.planner = Planner(crew, seed)
         self._journal = journal
         self._tell = tell
         self._count = 0
         self._in_force: dict[tuple[str, int], InForce] = {}
         self._unhealed: dict[int, Entry] = {}
         self._mooted: set[int] = set()
+        self._started: list[Effect] = []
+        self._struck = False
+        self._next_look = 0
         self._next_heal_check = 0
-
-    # -- planning
-
-    def plan(self, plan: FaultPlan, occurrence: int) -> tuple[Where, list[Effect], bool]:
-        """What the fault would do now: where, its effects, and whether it must be held."""
-        lacking = [self._crew.platform.lacks(need) for need in plan.fault.needs]
-        if any(lacking):
-            raise PlatformError(f"fault {plan.name}: {'; '.join(filter(None, lacking))}")
-        where = resolve(plan, self._crew.platform, self._seed, occurrence)
-        effects: list[Effect] = []
-        holds = plan.scope == "service"
-        for step in plan.fault.plan(where, self._crew.platform):
-            if isinstance(step, Repeat):
-                holds = True
-                effects.append(step.effect)
-            elif isinstance(step, Effect):
-                effects.append(step)
-        return where, effects, holds
-
-    def witnesses(self, plans: Iterable[FaultPlan]) -> list[Witness]:
-        """How all these faults, and what stands beside them, will be seen."""
-        found: list[Witness] = []
-        for plan in plans:
-            if plan.fault.points_at == "load":
-                continue
-            where, effects, _ = self.plan(plan, 1)
-            for effect in effects:
-                witness = effect.witness()
-                found += [witness] if witness else []
-                found += self._crew.platform.neighbours(effect, where.names)
-        return found
 
     # -- injecting
 
-    def inject(self, occurrence: Occurrence, now: int, meanwhile: Callable[[], None]) -> None:
-        """Bring the occurrence about; raises `EffectError` or `PlatformError` where it can't."""
+    def inject(
+        self, occurrence: Occurrence, now: int, meanwhile: Meanwhile, waiting: Meanwhile
+    ) -> None:
+        """Bring the occurrence about; raises `EffectError` or `PlatformError` where it can't.
+
+        `waiting` is called before anything is changed and may raise to call it off.
+        """
         plan = occurrence.plan
-        where, effects, holds = self.plan(plan, occurrence.index)
-        state = InForce(occurrence, holds=holds, next_look=now + HOLD)
-        self._in_force[occurrence.id] = state
-        numbered = [self._numbered(effect) for effect in effects]
+        planned = self.planner.plan(plan, occurrence.index, meanwhile)
+        state = InForce(occurrence, holds=planned.holds, next_look=now + HOLD)
+        numbered = [self._numbered(effect) for effect in planned.effects]
         self._tell(
             "fault.injecting",
             fault=plan.name,
             occurrence=occurrence.index,
             inject=plan.fault.kind,
             fields=plan.fault.fields(),
-            where=sorted(where.names),
+            where=sorted(planned.where.names),
             effects=[effect.owner.number for effect in numbered if effect.owner],
         )
-        self._await_witnesses(numbered, meanwhile)
+        self._await_witnesses(numbered, waiting)
+        self._in_force[occurrence.id] = state
         for effect in numbered:
-            self._planned(effect, occurrence, where)
+            self._tell_plan(effect, occurrence, planned.where, meanwhile)
             state.applied.append((effect, self.apply(effect, meanwhile)))
 
-    def hold(self, now: int, meanwhile: Callable[[], None]) -> None:
+    def hold(self, now: int, meanwhile: Meanwhile) -> None:
         """Let faults that hold also strike what came since."""
         for state in list(self._in_force.values()):
-            if not state.holds or now < state.next_look:
+            if state.holds and now >= state.next_look:
+                state.next_look = now + HOLD
+                self._strike_again(state, meanwhile)
+
+    def _strike_again(self, state: InForce, meanwhile: Meanwhile) -> None:
+        occurrence = state.occurrence
+        try:
+            planned = self.planner.plan(occurrence.plan, occurrence.index, meanwhile)
+        except PlatformError:
+            return  # nothing lives now that could be struck
+        nobody = Owner(self._run, 0)
+        struck = [effect.bound(nobody) for effect, _ in state.applied]
+        for effect in planned.effects:
+            if effect.bound(nobody) in struck:
                 continue
-            state.next_look = now + HOLD
+            numbered = self._numbered(effect)
+            self._tell_plan(numbered, occurrence, planned.where, meanwhile)
             try:
-                where, effects, _ = self.plan(state.occurrence.plan, state.occurrence.index)
-            except PlatformError:
-                continue  # nothing lives now that could be struck
-            nobody = Owner(self._run, 0)
-            struck = [effect.bound(nobody) for effect, _ in state.applied]
-            for effect in effects:
-                if effect.bound(nobody) not in struck:
-                    numbered = self._numbered(effect)
-                    self._planned(numbered, state.occurrence, where)
-                    state.applied.append((numbered, self.apply(numbered, meanwhile)))
+                prior = self._intend(numbered, meanwhile)
+            except EffectError:
+                continue  # it went while it was looked at; the next round sees what came instead
+            state.applied.append((numbered, self._carry_out(numbered, prior, meanwhile)))
 
-    def apply(self, effect: Effect, meanwhile: Callable[[], None]) -> Json:
-        """Capture, journal, apply, journal; gives what was captured.
+    def apply(self, effect: Effect, meanwhile: Meanwhile) -> Json:
+        """Capture, journal, apply, journal; gives what was captured."""
+        return self._carry_out(effect, self._intend(effect, meanwhile), meanwhile)
 
-        What starts a process does so from this thread, with which the process dies.
-        """
-        aside = (lambda work, _: work()) if effect.foundation else self._crew.aside
+    def _intend(self, effect: Effect, meanwhile: Meanwhile) -> Json:
+        """Capture and journal; gives what was captured."""
+
+        def intend() -> Json:
+            prior = effect.capture()
+            self._journal.intend(effect, prior, boot_id())
+            return prior
+
+        captured: Json = self._aside(effect)(intend, meanwhile)
+        return captured
+
+    def _carry_out(self, effect: Effect, prior: Json, meanwhile: Meanwhile) -> Json:
+        """Apply what is journalled, and journal how that went."""
         number = effect.owner.number if effect.owner else 0
-        prior = aside(effect.capture, meanwhile)
-        self._journal.intend(effect, prior, boot_id())
+
+        def carry_out() -> None:
+            try:
+                effect.apply(prior)
+            except EffectError as error:
+                self._journal.mark(number, Stage.REFUSED, error=str(error))
+                raise
+            self._journal.mark(number, Stage.APPLIED)
+
         self._tell("effect.applying", number=number)
         try:
-            aside(lambda: effect.apply(prior), meanwhile)
+            self._aside(effect)(carry_out, meanwhile)
         except EffectError as error:
-            self._journal.mark(number, Stage.REFUSED, error=str(error))
             self._tell("effect.failed", number=number, error=str(error))
             raise
-        self._journal.mark(number, Stage.APPLIED)
         self._tell("effect.applied", number=number)
         if effect.lasting:
             self._unhealed[number] = self._journal.view().entries[number]
-        captured: Json = prior
-        return captured
+            self._struck = True
+        return prior
 
-    def found(self, effect: Effect, meanwhile: Callable[[], None]) -> None:
+    def _aside(self, effect: Effect) -> Aside:
+        """What starts a process does so from this thread, with which the process dies."""
+        return (lambda work, _: work()) if effect.foundation else self._crew.aside
+
+    def found(self, effect: Effect, meanwhile: Meanwhile) -> None:
         """Apply an effect that isn't a fault's: a process the harness starts."""
-        self.apply(self._numbered(effect), meanwhile)
+        numbered = self._numbered(effect)
+        self.apply(numbered, meanwhile)
+        self._started.append(numbered)
+
+    def forget_ended(self) -> None:
+        """A start command that has ended by now started something that lives elsewhere."""
+        self._started = [effect for effect in self._started if effect.present({})]
+
+    def watch_started(self, now: int, meanwhile: Meanwhile) -> None:
+        """Raises `HarnessError` where something that was started has ended by itself.
+
+        Not where a fault struck the target: the fault may have been its end.
+        """
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK
+        for effect in self._started:
+            if effect.carries() and self._struck:
+                continue
+            if not self._crew.aside(partial(effect.present, {}), meanwhile):
+                what = str(effect).removeprefix("start ")
+                raise HarnessError(f"{what} ended by itself: its process died")
 
     # -- ending
 
-    def end(self, occurrence: Occurrence, meanwhile: Callable[[], None]) -> list[Reverted]:
+    def patience(self, occurrence: Occurrence) -> int:
+        """How long taking the occurrence back may take at the most, in nanoseconds."""
+        state = self._in_force.get(occurrence.id)
+        return sum(round(longest(effect) * 1e9) for effect, _ in state.applied) if state else 0
+
+    def end(self, occurrence: Occurrence, meanwhile: Meanwhile) -> list[Reverted]:
         """Take back what the occurrence did; lasting effects stay. Gives what failed."""
         state = self._in_force.pop(occurrence.id, InForce(occurrence))
         numbers = {effect.owner.number for effect, _ in state.applied if effect.owner}
@@ -163,36 +197,37 @@ class Injector:
         self._in_force.pop(occurrence.id, None)
         self._tell("fault.ended", fault=occurrence.plan.name, occurrence=occurrence.index)
 
-    def watch_healing(self, now: int) -> bool:
+    def watch_healing(self, now: int, meanwhile: Meanwhile) -> bool:
         """Whether the system has healed all that can't be undone; notes what it sees healed."""
         if now >= self._next_heal_check:
             self._next_heal_check = now + HEAL_CHECK
-            for number, entry in list(self._unhealed.items()):
-                if not entry.load().present(entry.prior):
-                    del self._unhealed[number]
-                    self._tell("effect.healed", number=number)
-            self._watch_moot()
+            healed, moot = self._crew.aside(self._look_for_healed, meanwhile)
+            for number in healed:
+                self._unhealed.pop(number, None)
+            self._mooted |= set(moot)
+            for number in healed + moot:
+                self._tell("effect.healed", number=number)
         return not self._unhealed
 
-    def _watch_moot(self) -> None:
-        """Note which effects in force ended because the system replaced what they changed."""
-        for state in self._in_force.values():
-            for effect, prior in state.applied:
-                number = effect.owner.number if effect.owner else 0
-                if number not in self._mooted and effect.moot(prior):
-                    self._mooted.add(number)
-                    self._tell("effect.healed", number=number)
+    def _look_for_healed(self) -> tuple[list[int], list[int]]:
+        """The numbers of lasting effects that are over, and of those whose subject was replaced."""
+        unhealed = list(self._unhealed.items())
+        healed = [number for number, one in unhealed if not one.load().present(one.prior)]
+        in_force = [one for state in self._in_force.values() for one in state.applied]
+        numbers = [(e.owner.number if e.owner else 0, e, prior) for e, prior in in_force]
+        moot = [n for n, e, prior in numbers if n not in self._mooted and e.moot(prior)]
+        return healed, moot
 
-    def restore(self, meanwhile: Callable[[], None], *, foundations: bool) -> list[Reverted]:
-        """Take back all that is left, or (`foundations`) the processes that were started."""
-        left = [
-            entry
-            for entry in self._journal.view().open_entries
-            if entry.load().foundation is foundations
-        ]
-        return self._revert(left, meanwhile)
+    def restore(self, meanwhile: Meanwhile) -> list[Reverted]:
+        """Take back all but the processes that were started; gives what failed."""
+        left = self._journal.view().open_entries
+        return self._revert([one for one in left if not one.load().foundation], meanwhile)
 
-    def _revert(self, entries: Sequence[Entry], meanwhile: Callable[[], None]) -> list[Reverted]:
+    def restore_all(self, meanwhile: Meanwhile) -> list[Reverted]:
+        """Take back everything that is left; gives what failed."""
+        return self._revert(self._journal.view().open_entries, meanwhile)
+
+    def _revert(self, entries: Sequence[Entry], meanwhile: Meanwhile) -> list[Reverted]:
         for entry in entries:
             self._tell("effect.undoing", number=entry.number, by="engine")
 
@@ -203,8 +238,9 @@ class Injector:
                 self._tell("effect.undo_failed", number=number, effect=result.effect, **facts)
                 return
             self._unhealed.pop(number, None)
-            self._journal.mark(number, Stage.UNDONE, outcome=result.outcome, by="engine")
-            self._tell("effect.undone", number=number, outcome=result.outcome, by="engine")
+            facts = {"outcome": result.outcome, "by": "engine"}
+            self._crew.aside(lambda: self._journal.mark(number, Stage.UNDONE, **facts), meanwhile)
+            self._tell("effect.undone", number=number, **facts)
             if result.outcome is Undone.FOREIGN:
                 self._tell("effect.foreign", number=number, effect=result.effect)
 
@@ -212,7 +248,7 @@ class Injector:
 
     # -- witnesses
 
-    def _await_witnesses(self, effects: list[Effect], meanwhile: Callable[[], None]) -> None:
+    def _await_witnesses(self, effects: list[Effect], waiting: Meanwhile) -> None:
         """See that each effect's witness has looked at least once before it is applied."""
         names: list[str] = []
         for effect in effects:
@@ -225,45 +261,13 @@ class Injector:
         while not all(map(self._crew.prober.sampled, names)):
             if self._crew.clock.now() > deadline:
                 return  # the judge will say that it was not seen absent before
-            meanwhile()
+            waiting()
 
-    def _planned(self, effect: Effect, occurrence: Occurrence, where: Where) -> None:
-        neighbours = self._crew.platform.neighbours(effect, where.names)
-        self._tell(
-            "effect.planned",
-            number=effect.owner.number if effect.owner else 0,
-            fault=occurrence.plan.name,
-            occurrence=occurrence.index,
-            effect=str(effect),
-            effect_kind=effect.kind,
-            lasting=effect.lasting,
-            target=_target(effect, where),
-            witness=_seen_by(effect.witness()),
-            neighbours=[_seen_by(witness) for witness in neighbours],
-        )
+    def _tell_plan(
+        self, effect: Effect, occurrence: Occurrence, where: Where, meanwhile: Meanwhile
+    ) -> None:
+        self._tell("effect.planned", **self.planner.described(effect, occurrence, where, meanwhile))
 
     def _numbered(self, effect: Effect) -> Effect:
         self._count += 1
         return effect.bound(Owner(self._run, self._count))
-
-
-def _target(effect: Effect, where: Where) -> dict[str, Any]:
-    """The link or the instance that this effect of the fault is about."""
-    links = [link for link in where.links if link.name == effect.concerns()]
-    copies = [copy for copy in where.instances if copy.name == effect.concerns()]
-    if links:
-        return {"link": asdict(links[0])}
-    return {"instance": asdict(copies[0])} if copies else {}
-
-
-def _seen_by(witness: Witness | None) -> dict[str, Any] | None:
-    if witness is None:
-        return None
-    return {
-        "sense": witness.sense,
-        "probes": [probe.name for probe in witness.probes],
-        "kept": [probe.name for probe in witness.probes if probe.params.get("kept")],
-        "expected": witness.expected,
-        "unit": witness.unit,
-        "tolerance": witness.tolerance,
-    }

@@ -6,9 +6,13 @@ write and undo. The reader stops at the first byte that was never written or at 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,8 +22,12 @@ from typing import Any
 from sloproof.contracts.effect import Effect, Json
 from sloproof.effects import effect_from_json, effect_to_json
 from sloproof.errors import BrokenRecord, HarnessError
+from sloproof.run.state import tidy
 
 PREALLOCATED = 1 << 20
+GLANCE = 0.2
+"""Seconds for which somebody may hold a journal only to look into it."""
+POLL = 0.02
 
 
 class Stage(StrEnum):
@@ -74,31 +82,56 @@ class Journal:
         self.path = path
         self._fd = fd
         self._end = end
+        self._room = PREALLOCATED
+        self._writing = threading.Lock()
 
     @classmethod
     def create(cls, path: Path, header: Mapping[str, Any]) -> Journal:
         """A new journal with its first line, locked; raises `HarnessError` where it can't be."""
+        fd, making = -1, path.with_name(f"{path.name}.new")  # nobody may find it half made
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "there is one already")
+            fd = os.open(making, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(fd, 0, PREALLOCATED)
-        except OSError as error:
+            journal = cls(path, fd, 0)
+            journal.add(header)
+            making.rename(path)
+            _sync(path.parent)
+        except (OSError, HarnessError) as error:
+            if fd >= 0:
+                os.close(fd)
+                making.unlink(missing_ok=True)
+                tidy(path.parent)
             raise HarnessError(f"can't write the journal {path}: {error}") from error
-        journal = cls(path, fd, 0)
-        journal._append({"type": "run", **header})
         return journal
 
     @classmethod
-    def open(cls, path: Path, *, wait: bool = False) -> Journal:
-        """Take over a journal; raises `JournalBusy` where its lock is held and `wait` is false."""
+    def open(cls, path: Path, *, patience: float = GLANCE) -> Journal:
+        """Take over a journal; raises `JournalBusy` where its lock is held for so many seconds.
+
+        Raises `FileNotFoundError` where there is none, or none any more.
+        """
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+        deadline = time.monotonic() + patience
+        while not _locks(fd):
+            if time.monotonic() > deadline:
+                os.close(fd)
+                raise JournalBusy(f"{path} is held by somebody who lives")
+            time.sleep(POLL)
+        if not os.fstat(fd).st_nlink:
             os.close(fd)
-            raise JournalBusy(f"{path} is held by a living run") from None
-        return cls(path, fd, len(_written(path.read_bytes())))
+            raise FileNotFoundError(f"{path}: whoever held it has closed it")
+        raw = path.read_bytes()
+        journal = cls(path, fd, len(_written(raw)))
+        journal._room = len(raw)
+        return journal
+
+    def add(self, header: Mapping[str, Any]) -> None:
+        """Write down more of what the journal as a whole is about."""
+        self._append({"type": "run", **header})
 
     def intend(self, effect: Effect, prior: Json, boot: str) -> None:
         """Write down an effect before it is applied."""
@@ -116,7 +149,8 @@ class Journal:
 
     def close(self) -> None:
         """Everything is undone: say so, and remove the file."""
-        self._append({"type": "closed"})
+        with contextlib.suppress(HarnessError):  # without the line, the missing file says it
+            self._append({"type": "closed"})
         self.path.unlink(missing_ok=True)
         os.close(self._fd)
 
@@ -126,12 +160,46 @@ class Journal:
 
     def _append(self, line: Mapping[str, Any]) -> None:
         data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        with self._writing:
+            try:
+                self._make_room(len(data))
+                if os.pwrite(self._fd, data, self._end) != len(data):
+                    raise OSError(errno.ENOSPC, "only a part of the line was written")
+                os.fdatasync(self._fd)
+            except OSError as error:
+                with contextlib.suppress(OSError):  # half a line must not be read as a whole one
+                    os.pwrite(self._fd, bytes(len(data)), self._end)
+                raise HarnessError(f"can't write the journal {self.path}: {error}") from error
+            self._end += len(data)
+
+    def _make_room(self, length: int) -> None:
+        """Take more of the disk beforehand, so that the lines after this one find their room."""
+        if self._end + length + PREALLOCATED // 2 <= self._room:
+            return
         try:
-            os.pwrite(self._fd, data, self._end)
-            os.fdatasync(self._fd)
-        except OSError as error:
-            raise HarnessError(f"can't write the journal {self.path}: {error}") from error
-        self._end += len(data)
+            os.posix_fallocate(self._fd, self._room, PREALLOCATED)
+        except OSError:
+            if self._end + length > self._room:
+                raise
+        else:
+            self._room += PREALLOCATED
+
+
+def _locks(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Let a new name in `folder` outlast a crash of the machine."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _written(raw: bytes) -> bytes:
@@ -153,7 +221,7 @@ def read_journal(path: Path) -> JournalView:
             line = json.loads(raw)
             kind = line.pop("type")
             if kind == "run":
-                header = line
+                header = {**header, **line}
             elif kind == "closed":
                 closed = True
             elif kind == Stage.INTENDED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -61,8 +62,7 @@ class Plain:
 
     def say(self, line: str) -> None:
         """One line."""
-        self._out.write(f"sloproof: {line}\n")
-        self._out.flush()
+        _put(self._out, f"sloproof: {line}\n")
 
     def close(self) -> None:
         """Nothing to clear."""
@@ -87,27 +87,31 @@ class Terminal:
     def say(self, line: str) -> None:
         """Put a line above the live one."""
         self._clear()
-        self._out.write(f"  {line}\n")
+        _put(self._out, f"  {line}\n")
         self._next = 0.0
-        self._out.flush()
 
     def close(self) -> None:
         """Clear the live line."""
         self._clear()
-        self._out.flush()
 
     def _draw(self, line: str) -> None:
         columns = _columns()
         text = line if len(line) < columns else line[: columns - 2] + "…"
         self._clear()
-        self._out.write(text)
-        self._out.flush()
+        _put(self._out, text)
         self._width = len(text)
 
     def _clear(self) -> None:
         if self._width:
-            self._out.write("\r\x1b[2K")
+            _put(self._out, "\r\x1b[2K")
             self._width = 0
+
+
+def _put(out: TextIO, text: str) -> None:
+    """Show it; where nobody looks any more the run goes on all the same."""
+    with contextlib.suppress(OSError, ValueError):
+        out.write(text)
+        out.flush()
 
 
 def _columns() -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sloproof.effects.incarnation import Incarnation
 from sloproof.errors import SloproofError
 from sloproof.run.journal import Journal, JournalBusy, JournalView, Stage, read_journal
 from sloproof.run.reversal import Reverted, revert
-from sloproof.run.state import run_folders
+from sloproof.run.state import run_folders, tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +27,21 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How the recovery of one run went: what was undone, what could not be."""
+    """How the recovery of one run went: what was undone, what could not be.
+
+    `busy` where somebody else holds its journal: the run itself, its guardian, another recovery.
+    """
 
     run: str
-    undone: tuple[Reverted, ...]
-    failed: tuple[Reverted, ...]
+    undone: tuple[Reverted, ...] = ()
+    failed: tuple[Reverted, ...] = ()
     error: str = ""
+    busy: bool = False
+    place: str = ""
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is left of it."""
+        """Whether nothing that could be undone is left of it."""
         return not self.failed and not self.error
 
 
@@ -67,19 +74,36 @@ def recover(
     """Undo what dead runs left; `told` hears of each effect. A run that lives is left alone."""
     results: list[Recovered] = []
     for folder in run_folders(state):
+        path = folder / "journal"
         try:
-            journal = Journal.open(folder / "journal")
-        except (JournalBusy, FileNotFoundError):
+            journal = Journal.open(path)
+        except JournalBusy:
+            results.append(Recovered(folder.name, busy=True, place=_place(path)))
+            continue
+        except FileNotFoundError:
             continue
         try:
             results.append(_recover_one(folder.name, journal, told))
         except SloproofError as error:
             journal.release()
-            results.append(Recovered(folder.name, (), (), str(error)))
+            results.append(Recovered(folder.name, error=str(error)))
     return results
 
 
+def _place(path: Path) -> str:
+    """Where the target of a journal is that somebody else holds; "" where it can't be read."""
+    try:
+        return str(read_journal(path).header.get("place", ""))
+    except (SloproofError, OSError):
+        return ""
+
+
 def _recover_one(run: str, journal: Journal, told: Callable[[str, Reverted], None]) -> Recovered:
+    """Undo what the journal says, in place of a guardian that is dead or stands still."""
+    view = journal.view()
+    guardian = view.header.get("guardian")
+    if guardian:
+        Incarnation.parse(str(guardian)).send(signal.SIGKILL)
     undone: list[Reverted] = []
 
     def done(result: Reverted) -> None:
@@ -88,9 +112,10 @@ def _recover_one(run: str, journal: Journal, told: Callable[[str, Reverted], Non
             undone.append(result)
             journal.mark(result.number, Stage.UNDONE, outcome=result.outcome, by="recover")
 
-    failed = revert(read_journal(journal.path).open_entries, done=done)
+    failed = revert(view.open_entries, done=done)
     if failed:
         journal.release()
     else:
         journal.close()
+        tidy(journal.path.parent)
     return Recovered(run, tuple(undone), tuple(failed))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,12 +13,13 @@ from typing import Any
 from sloproof import __version__
 from sloproof.contracts import LoadChange, Platform, Where
 from sloproof.effects.incarnation import self_incarnation
-from sloproof.errors import HarnessError, NotReverted, PlatformError
+from sloproof.errors import HarnessError, Interrupted, PlatformError
 from sloproof.extensions import Extensions
 from sloproof.model.clock import Clock, SystemClock, boot_id, wall_minus_monotonic
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
 from sloproof.run.aside import aside
+from sloproof.run.claim import claimed
 from sloproof.run.control import Bulletin, Status
 from sloproof.run.crew import Crew
 from sloproof.run.drivers import RealLoad, RealProber
@@ -33,9 +33,8 @@ from sloproof.run.load.spec import LoadSpec, load_spec
 from sloproof.run.lock import TargetLock
 from sloproof.run.observing import TargetObserver
 from sloproof.run.progress import Progress, Silent
-from sloproof.run.recover import recover
 from sloproof.run.result import RunOptions, RunResult
-from sloproof.run.state import run_folder
+from sloproof.run.state import run_folder, tidy
 from sloproof.run.stopping import StopWatch
 from sloproof.run.watch import Signals, Watch
 from sloproof.spec import Loaded, resolved_text
@@ -50,44 +49,23 @@ def run_experiment(
     """Run an experiment to its end and seal its record; judging is somebody else's.
 
     Raises `NotReverted` where an earlier run's effects can't be undone, `HarnessError` where the
-    target is under test by another run or the guardian can't be started.
+    target is under test by another run or the guardian can't be started, `Interrupted` where a
+    signal came before anything was begun.
     """
     shown = progress or Silent()
-    _recover_first(options.state, shown)
     run = _run_id(loaded.experiment)
-    lock = TargetLock(options.state, _identity(loaded.target), run)
-    try:
-        with Signals().heeded() as signals:
-            start = _Start(loaded, options, run, signals, shown)
-            return start.engine(lock.fd).run()
-    finally:
-        shown.close()
-        lock.close()
-
-
-def _recover_first(state: Path, progress: Progress) -> None:
-    for result in recover(state):
-        if not result.clean:
-            left = [f"{one.effect}: {one.error} → {one.remedy}" for one in result.failed]
-            raise NotReverted(
-                f"run {result.run} left what can't be undone; nothing new is injected before: "
-                + "; ".join(left or [result.error])
-            )
-        progress.say(f"reverted what the dead run {result.run} had left")
+    with Signals().heeded() as signals, claimed(loaded.target, options.state, run, shown) as lock:
+        if signals.received:
+            raise Interrupted(f"{signals.received} came before anything was begun")
+        try:
+            return _Start(loaded, options, run, signals, shown).engine(lock).run()
+        finally:
+            shown.close()
 
 
 def _run_id(experiment: Experiment) -> str:
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{now}-{experiment.name}-{secrets.token_hex(2)}"
-
-
-def _identity(target: Target) -> str:
-    """What makes two targets the same: the name, and where its start or its entry is found."""
-    place = target.entry.url
-    if target.discover is not None:
-        file = target.discover.file
-        place = str(Path(target.folder, file).resolve()) if file else str(target.discover.command)
-    return f"{target.name} at {place}"
 
 
 @dataclass(slots=True)
@@ -100,7 +78,7 @@ class _Start:
     signals: Signals
     progress: Progress
 
-    def engine(self, lock_fd: int) -> Engine:
+    def engine(self, lock: TargetLock) -> Engine:
         """The engine with everything it works with; the guardian watches from here on."""
         clock = SystemClock()
         origin = clock.now()
@@ -122,13 +100,16 @@ class _Start:
         )
         record.event(0, "phase", phase="prepare")
         record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
-        header = {"run": self.run, "target": self.loaded.target.name, "origin": origin}
-        journal = Journal.create(folder / "journal", header | {"boot": boot_id()})
+        header = {"run": self.run, "target": self.loaded.target.name, "place": lock.place}
+        journal = Journal.create(folder / "journal", header | {"origin": origin, "boot": boot_id()})
         crew = self._crew(clock, wall, record.folder, seed)
         try:
-            crew.guard.start(journal.path, record.folder, [lock_fd])
-        except HarnessError:
+            crew.guard.start(journal.path, record.folder, [lock.fd])
+            journal.add({"guardian": str(crew.guard.incarnation)})
+        except (HarnessError, OSError):
+            crew.guard.dismiss()
             journal.close()
+            tidy(folder)
             raise
         return Engine(
             experiment,
@@ -167,7 +148,6 @@ class _Start:
                 line="",
                 record=str(record.folder),
             ),
-            tell=lambda kind, **data: record.event(crew.clock.now() - origin, kind, **data),
             start_within=target.start.within.ns if target.start else DEFAULT_PATIENCE,
             anchor=wall - origin,
         )
@@ -238,9 +218,3 @@ def load_changes(experiment: Experiment) -> list[Change]:
                 rate = step.rate.per_second if step.rate is not None else None
                 found.append(Change(plan.at.ns, end, factor, rate))
     return found
-
-
-def tidy(record: Path) -> None:
-    """Remove the raw files that the record's tables were made from; logs stay."""
-    for name in ("load", "prober"):
-        shutil.rmtree(record / "work" / name, ignore_errors=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+VOLATILE = ("status.json", "status.json.partial", "stop")
+"""What a run keeps in its folder beside the journal."""
 
 
 def state_dir() -> Path:
@@ -21,6 +25,14 @@ def state_dir() -> Path:
 def run_folder(state: Path, run: str) -> Path:
     """The folder of one run inside the state folder."""
     return state / "runs" / run
+
+
+def tidy(folder: Path) -> None:
+    """Remove what an ended run no longer needs, and its folder where no journal keeps it."""
+    with contextlib.suppress(OSError):
+        for name in VOLATILE:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def run_folders(state: Path) -> Iterator[Path]:

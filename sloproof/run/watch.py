@@ -57,7 +57,6 @@ class Watch:
     bulletin: Bulletin
     progress: Progress
     card: Status
-    tell: Callable[..., None]
     start_within: int
     anchor: int
     pause: int = PAUSE
@@ -67,6 +66,8 @@ class Watch:
     over: bool = False
     _next_status: int = 0
     _next_clock: int = 0
+    tell: Callable[..., None] = field(default=lambda *_, **__: None)
+    """Set by the engine: writes an event into the record."""
     _lost: str = field(default="")
 
     def enter(self, phase: str, until: int) -> None:
@@ -114,7 +115,8 @@ class Watch:
             raise EndEarly("interrupted", "sloproof stop")
         if self.phase in SETTLING:
             return
-        self.prober.state()
+        if self.prober.state() == "done":
+            raise HarnessError("the prober ended by itself")
         if self.load is not None and self.load.state() == "done":
             raise HarnessError("the load ended by itself")
         fired = self.stops.fired(now)

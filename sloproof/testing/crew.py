@@ -253,6 +253,10 @@ class SimGuard:
     def start(self, journal: Any, record: Any, keep: Sequence[int]) -> None:
         """Begin to watch."""
 
+    @property
+    def incarnation(self) -> None:
+        """It is no process."""
+
     def beat(self, due: int) -> None:
         """Count."""
         self.beats += 1

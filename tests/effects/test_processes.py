@@ -16,8 +16,9 @@ from sloproof.effects.finder import Finder
 from sloproof.effects.incarnation import Incarnation, self_incarnation
 from sloproof.effects.kill import Kill
 from sloproof.effects.pause import Pause
-from sloproof.effects.process import OWNER, Process
+from sloproof.effects.process import Process
 from sloproof.effects.switch import Switch
+from sloproof.effects.tagged import OWNER
 from sloproof.errors import EffectError
 from sloproof.testing import check_effect
 from tests.effects.conftest import wait_for

@@ -9,6 +9,7 @@ import pytest
 
 from sloproof.contracts import Effect, Owner, Undone
 from sloproof.effects.http_json import ask
+from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.proxy_down import ProxyDown
 from sloproof.effects.toxic import Toxic
 from sloproof.effects.toxiproxy import NoSuchProxy, Server, ToxicExists, ToxiproxyError
@@ -104,6 +105,9 @@ def test_a_stalled_server_is_an_error_with_a_deadline_and_not_an_absence(
     prior = effect.capture()
     effect.apply(prior)
     toxiproxy.process.send_signal(signal.SIGSTOP)
+    life = Incarnation.of(toxiproxy.process.pid)
+    while life is not None and life.letter() != "T":  # its threads stop one after the other
+        time.sleep(0.001)
     began = time.monotonic()
     with pytest.raises(Unreachable):
         effect.undo(prior)

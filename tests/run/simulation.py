@@ -154,7 +154,6 @@ class Simulation:
             bulletin=self.bulletin,
             progress=Silent(),
             card=Status("sim", "simulated", "world", "", "", 0, (), "", ""),
-            tell=lambda kind, **data: record.event(self.clock.now() - origin, kind, **data),
             start_within=10_000_000_000,
             anchor=self.clock.wall() - origin,
         )
