@@ -125,11 +125,15 @@ def _refusal(error: SloproofError) -> Ending:
 
 def defect(error: Exception) -> HarnessError:
     """A defect as an error of one line, which names the file where its traceback is."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="sloproof-", suffix=".traceback", delete=False, encoding="utf-8"
-    ) as file:
-        traceback.print_exception(error, file=file)
     what = f"{type(error).__name__}: {error}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="sloproof-", suffix=".traceback", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError:  # a full disk must not hide how the command ended
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return HarnessError(f"sloproof broke: {what} (at {place.filename}:{place.lineno})")
     return HarnessError(f"sloproof broke: {what} (traceback in {file.name})")
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sloproof.model.verdict import Verdict
     from sloproof.record.reader import Record
     from sloproof.run.result import RunOptions, RunResult
+    from sloproof.run.watch import Signals
     from sloproof.spec import Loaded
 
 
@@ -102,10 +103,13 @@ class Ran:
 
 def run(wanted: Wanted, settings: Settings) -> Ending:
     """Run all that is wanted. What can't be reverted or is interrupted ends the rest, too."""
+    from sloproof.run.watch import Signals
+
     loaded = load(wanted)
     if not settings.allow_inconclusive:
         refuse_without_verdict(loaded)
-    ran = list(_one_after_the_other(loaded, settings))
+    with Signals().heeded() as signals:  # what a run came to is judged and said to its end
+        ran = list(_one_after_the_other(loaded, settings, signals))
     _write_summaries(ran, settings)
     status = gravest(each.status for each in ran)
     words = "\n\n".join(each.words() for each in ran)
@@ -115,22 +119,24 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
     return Ending(status, body, f"{words}\n\n{_tally(ran, len(loaded))}")
 
 
-def _one_after_the_other(loaded: Sequence[Loaded], settings: Settings) -> Iterator[Ran]:
+def _one_after_the_other(
+    loaded: Sequence[Loaded], settings: Settings, signals: Signals
+) -> Iterator[Ran]:
     for each in loaded:
-        ran = _run_one(each, settings)
+        ran = _run_one(each, settings, signals)
         yield ran
-        if ran.unreverted or ran.how == "interrupted":
+        if ran.unreverted or ran.how == "interrupted" or signals.received:
             return
 
 
-def _run_one(loaded: Loaded, settings: Settings) -> Ran:
+def _run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
     from sloproof.run.progress import progress_to
     from sloproof.run.start import run_experiment
 
     name = loaded.experiment.name
     say(f"{name}: starts")
     try:
-        result = run_experiment(loaded, _options(settings), progress_to(sys.stderr))
+        result = run_experiment(loaded, _options(settings), signals, progress_to(sys.stderr))
     except SloproofError as error:
         return _not_run(name, error)
     except Exception as error:  # noqa: BLE001 - a defect in one run must not hide the others

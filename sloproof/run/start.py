@@ -44,9 +44,11 @@ DEFAULT_PATIENCE = 30_000_000_000
 
 
 def run_experiment(
-    loaded: Loaded, options: RunOptions, progress: Progress | None = None
+    loaded: Loaded, options: RunOptions, signals: Signals, progress: Progress | None = None
 ) -> RunResult:
     """Run an experiment to its end and seal its record; judging is somebody else's.
+
+    `signals` are heeded: what they received ends the run early.
 
     Raises `NotReverted` where an earlier run's effects can't be undone, `HarnessError` where the
     target is under test by another run or the guardian can't be started, `Interrupted` where a
@@ -54,7 +56,7 @@ def run_experiment(
     """
     shown = progress or Silent()
     run = _run_id(loaded.experiment)
-    with Signals().heeded() as signals, claimed(loaded.target, options.state, run, shown) as lock:
+    with claimed(loaded.target, options.state, run, shown) as lock:
         if signals.received:
             raise Interrupted(f"{signals.received} came before anything was begun")
         try:

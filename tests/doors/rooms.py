@@ -50,7 +50,7 @@ class Rooms:
     def fate(self, experiment: str) -> Fate:
         return self.fates.get(experiment, Fate())
 
-    def run(self, loaded: Any, options: RunOptions, progress: object) -> RunResult:
+    def run(self, loaded: Any, options: RunOptions, signals: object, progress: object) -> RunResult:
         name = loaded.experiment.name
         fate = self.fate(name)
         self.ran.append((name, options))
