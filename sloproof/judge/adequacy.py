@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 from sloproof.contracts import Source, Window
-from sloproof.judge.sources import sources_of
+from sloproof.judge.sources import CARRIED, sources_of
 from sloproof.judge.wording import SECOND, percent
 from sloproof.model.target import Target
 from sloproof.spec.experiment import Experiment, FaultPlan, Line, Segment
 from sloproof.spec.objectives import Objectives, RecoveryObjective
+from sloproof.spec.selectors import matching_instances, matching_links
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ def _prospect(
     reason = _lacking(line, reads, experiment, known, target)
     if not reason and line.general and experiment.faults and window != "baseline":
         reason = "a general claim across faults needs a suite of runs"
+    if not reason and line.during != "baseline" and not CARRIED.isdisjoint(reads):
+        reason = _unseen(experiment, target)
     if not reason and expected is not None and expected < needed:
         reason = _too_few(window, expected, needed, experiment)
     return Prospect(line.id, expected, needed, reads, reason)
@@ -160,6 +163,32 @@ def _lacking(
     names = {probe.name for probe in target.probes}
     if isinstance(named, RecoveryObjective) and named.probe not in names:
         return f"target {target.name} has no probe named {named.probe}"
+    return ""
+
+
+def _unseen(experiment: Experiment, target: Target | None) -> str:
+    """Why nobody will know whether a fault met any request: what crosses it is written nowhere."""
+    if target is None or target.traces:
+        return ""
+    ways_in = {link.to for link in target.links if link.entry}
+    for plan in experiment.faults:
+        if plan.fault.points_at == "links":
+            seen = all(link.entry for link in matching_links(plan.where, target))
+        elif plan.fault.points_at == "instances":
+            copies = matching_instances(plan.where, target)
+            services = [
+                (name, service)
+                for name, service in target.services.items()
+                if any(copy in service.instances for copy in copies)
+            ]
+            seen = all(name in ways_in and len(one.instances) == 1 for name, one in services)
+        else:
+            seen = plan.fault.points_at in ("load", "nothing")
+        if not seen:
+            return (
+                f"whether fault {plan.name} meets anybody can't be known: target {target.name} "
+                "declares no traces of the calls between its services"
+            )
     return ""
 
 

@@ -39,12 +39,15 @@ def exposure(
 
 def _of_effect(record: Record, requests: Requests, effect: EffectFacts, force: Window) -> Exposure:
     target = effect.target
-    if isinstance(target, LinkTarget) and target.entry:
-        count = requests.count(force)
+    begin = force.begin - BEFORE_A_BLOW if effect.lasting else force.begin
+    window = Window(force.name, begin, max(force.end, begin + 1))
+    if _is_entry(record, target):
+        count = requests.count(window)
         return Exposure(count, f"{count} requests entered through {target}")
+    if target is None:
+        return Exposure(None, "what it points at was not recorded")
     if not record.has("calls"):
         return Exposure(None, f"no calls were recorded, so what crossed {target} is unknown")
-    begin = force.begin - BEFORE_A_BLOW if effect.lasting else force.begin
     crossing = [
         call
         for call in record.calls
@@ -53,11 +56,45 @@ def _of_effect(record: Record, requests: Requests, effect: EffectFacts, force: W
         and call.finished + call.error_ns >= begin
     ]
     if isinstance(target, LinkTarget):
-        count = sum(_crosses(call, target) for call in crossing)
-        return Exposure(count, f"{count} calls crossed {target}")
-    if isinstance(target, InstanceTarget):
-        return _of_instance(crossing, target, alone=_only_one(record, target))
-    return Exposure(None, "what it points at was not recorded")
+        found = [call for call in crossing if _crosses(call, target)]
+        return _without_probes(record, window, found, f"calls crossed {target}")
+    return _of_instance(record, window, crossing, target)
+
+
+def _is_entry(record: Record, target: LinkTarget | InstanceTarget | None) -> bool:
+    """Whether every request of the load meets it: the way in, or the only copy behind that."""
+    if isinstance(target, LinkTarget):
+        return target.entry
+    if target is None or record.has("calls") or not _only_one(record, target):
+        return False
+    return any(
+        link.get("entry") and link.get("target") == target.service
+        for event in record.of_kind("target.state")
+        for link in _mappings(event.data.get("links"))
+    )
+
+
+def _without_probes(record: Record, window: Window, calls: list[Call], words: str) -> Exposure:
+    """The calls but for those that the harness's own probes may have caused.
+
+    Calls that name what caused them were told apart when they were read. Of the others as many as
+    there were samples may be the probes'.
+    """
+    nameless = sum(not call.parent for call in calls)
+    samples = [record.probe(name) for name in record.probe_names] if nameless else []
+    ours = sum(
+        int(((each.sent >= window.begin) & (each.sent < window.end)).sum())
+        for each in samples
+        if each is not None
+    )
+    left_out = min(nameless, ours)
+    count = len(calls) - left_out
+    if left_out and not count:
+        return Exposure(
+            None, f"{len(calls)} {words}, but all of them may be the harness's own probes"
+        )
+    but = f" ({left_out} more may be the harness's own probes)" if left_out else ""
+    return Exposure(count, f"{count} {words}{but}")
 
 
 def _only_one(record: Record, target: InstanceTarget) -> bool:
@@ -65,30 +102,33 @@ def _only_one(record: Record, target: InstanceTarget) -> bool:
     names = {
         str(instance.get("name"))
         for event in record.of_kind("target.state")
-        for instance in _instances(event.data.get("instances"))
+        for instance in _mappings(event.data.get("instances"))
         if instance.get("service") == target.service
     }
     return names == {target.name}
 
 
-def _instances(found: object) -> list[dict[str, object]]:
+def _mappings(found: object) -> list[dict[str, object]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
-def _of_instance(calls: list[Call], target: InstanceTarget, *, alone: bool) -> Exposure:
-    if alone:
-        count = sum(target.service in (call.source, call.target) for call in calls)
-        return Exposure(count, f"{count} calls came from or went to {target.service}")
-    count = sum(target.name in (call.source_instance, call.target_instance) for call in calls)
+def _of_instance(
+    record: Record, window: Window, calls: list[Call], target: InstanceTarget
+) -> Exposure:
+    if _only_one(record, target):
+        found = [call for call in calls if target.service in (call.source, call.target)]
+        words = f"calls came from or went to {target.service}"
+        return _without_probes(record, window, found, words)
+    found = [call for call in calls if target.name in (call.source_instance, call.target_instance)]
     nameless = [
         call
         for call in calls
         if (call.target == target.service and not call.target_instance)
         or (call.source == target.service and not call.source_instance)
     ]
-    if not count and nameless:
+    if not found and nameless:
         return Exposure(None, f"the calls of {target.service} don't name their instances")
-    return Exposure(count, f"{count} calls came from or went to {target}")
+    return _without_probes(record, window, found, f"calls came from or went to {target}")
 
 
 def _crosses(call: Call, link: LinkTarget) -> bool:

@@ -96,6 +96,8 @@ class Occurrence:
     began: int
     ended: int | None
     effects: tuple[EffectFacts, ...]
+    aimless: bool = False
+    """It points at no part of the system: its subject is all of it."""
 
     @property
     def lasting(self) -> bool:
@@ -156,7 +158,8 @@ def occurrences_of(record: Record) -> tuple[Occurrence, ...]:
         )
         ended = ends.get((fault, number))
         kind = str(event.data.get("inject", ""))
-        found.append(Occurrence(fault, number, kind, event.t, ended, own))
+        aimless = event.data.get("where") == []
+        found.append(Occurrence(fault, number, kind, event.t, ended, own, aimless))
     return tuple(sorted(found, key=lambda o: (o.began, o.fault, o.number)))
 
 

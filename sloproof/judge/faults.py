@@ -199,7 +199,7 @@ def _exposure(
     applied: list[EffectFacts],
     force: Window,
 ) -> Exposure:
-    if not facts.effects:
+    if not facts.effects or facts.aimless:
         count = requests.count(force)
         return Exposure(count, f"{count} requests came meanwhile")
     return exposure(record, requests, tuple(applied), force)

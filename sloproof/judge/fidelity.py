@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sloproof.contracts import Sense
 from sloproof.judge.clopper_pearson import lower_bound, upper_bound
@@ -137,8 +138,9 @@ def _by_probe(record: Record, plan: WitnessPlan, probe: str, span: Span) -> Fide
     candidates = reading.present & (reading.finished > span.applying) & (reading.sent < span.until)
     if not candidates.any():
         return Fidelity(witnessed=False, reason=f"its witness {probe} never saw it")
-    first = int(np.flatnonzero(candidates)[np.argmin(reading.finished[candidates])])
-    appeared = int(reading.sent[first]), int(reading.finished[first])
+    struck = _struck_by(reading, span)
+    first = int(np.flatnonzero(candidates)[np.argmin(struck[candidates])])
+    appeared = int(reading.sent[first]), int(struck[first])
     inside = reading.within(appeared[1], span.until)
     inside[first] = True
     measured = _measured(plan, reading, inside, span)
@@ -151,6 +153,20 @@ def _by_probe(record: Record, plan: WitnessPlan, probe: str, span: Span) -> Fide
     )
     reason = next((f"{probe}: {doubt}" for doubt in doubts if doubt), "")
     return Fidelity(not reason, reason, appeared, vanished, measured)
+
+
+def _struck_by(reading: Reading, span: Span) -> NDArray[np.int64]:
+    """When at the latest each sample had met the fault, if it was to meet it at all.
+
+    What isn't answered in the longest time that an undisturbed sample took was struck by then: it
+    need not be awaited to its end.
+    """
+    undisturbed = reading.absent & reading.within(span.clear, span.applying)
+    if not undisturbed.any():
+        return reading.finished
+    longest = int((reading.finished - reading.sent)[undisturbed].max())
+    struck: NDArray[np.int64] = np.minimum(reading.finished, reading.sent + longest)
+    return np.maximum(struck, span.applying)
 
 
 def _counted(reading: Reading, chosen: Flags) -> tuple[int, int]:

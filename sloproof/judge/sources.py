@@ -8,6 +8,9 @@ from sloproof.contracts import Check, Source
 from sloproof.record.reader import Record
 from sloproof.spec.objectives import Slo
 
+CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
+"""What shows nothing of a fault that nothing crossed."""
+
 
 @runtime_checkable
 class Reads(Protocol):

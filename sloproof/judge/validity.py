@@ -14,11 +14,8 @@ from sloproof.judge.assessment import assess
 from sloproof.judge.case import Case, changes_load
 from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
-from sloproof.judge.sources import slos_named
+from sloproof.judge.sources import CARRIED, slos_named
 from sloproof.judge.study import Study
-
-CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
-"""What shows nothing of a fault that nothing crossed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ EVENTS = {
     "witness.absent": "fault; the engine's early check before injection",
     "source.read": "of: system-events or calls, name, found: whether there was anything to read; a "
     "source that was read and said nothing is not a missing one",
-    "target.state": "when: before after; instances: [{name, service, incarnation}]",
+    "target.state": "when: before after; instances: [{name, service, incarnation}]; links: "
+    "[{name, source, target, source_instance, target_instance, entry}]",
     "harness.error": "where, error",
     "run.finished": "how: completed stopped interrupted failed; reason",
 }

@@ -13,9 +13,18 @@ from sloproof.run.journal import Journal
 from sloproof.run.reversal import Reverted
 
 DRAIN = 10_000_000_000
+LEAD = 200_000_000
+"""The load hears so long beforehand when it ends: its plan ends at one moment for both sides."""
 
 Tell = Callable[..., None]
 Until = Callable[[Callable[[], bool], int, str], None]
+
+
+def discard(crew: Crew) -> None:
+    """Remove the raw files of load and prober: the record's tables hold all that was in them."""
+    attempt(crew.prober.discard)
+    if crew.load is not None:
+        attempt(crew.load.discard)
 
 
 def attempt(step: Callable[[], object]) -> str:
@@ -56,7 +65,7 @@ def drain(crew: Crew, *, loading: bool, until: Until, tell: Tell) -> None:
     try:
         if crew.load is not None and loading:
             load = crew.load
-            load.stop(crew.clock.now())
+            load.stop(crew.clock.now() + LEAD)
             until(lambda: load.state() == "done", DRAIN, "the load did not end")
         crew.prober.stop()
         until(lambda: crew.prober.state() == "done", DRAIN, "the prober did not end")

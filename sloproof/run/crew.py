@@ -52,6 +52,14 @@ class LoadDriver(Protocol):
         """Write the requests; gives `planned`, `started`, `bound_ns` and what else is known."""
         ...
 
+    def notices(self) -> Sequence[str]:
+        """What people should know of how their users are run, in their words."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what it wrote for itself; the record has it all."""
+        ...
+
 
 class ProberDriver(Protocol):
     """The prober as the engine drives it."""
@@ -82,6 +90,10 @@ class ProberDriver(Protocol):
 
     def write(self, record: RecordWriter, origin: int) -> None:
         """Write probes and signals."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what it wrote for itself; the record has it all."""
         ...
 
 

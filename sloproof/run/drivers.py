@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -87,6 +88,14 @@ class RealLoad:
             "notices": process.notices,
         }
 
+    def notices(self) -> Sequence[str]:
+        """What the generator said of the users' code."""
+        return self._process.notices if self._process else ()
+
+    def discard(self) -> None:
+        """Remove spec, messages and raw rows."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _running(self) -> LoadProcess:
         if self._process is None:
             raise LoadError("the load was not prepared")
@@ -142,6 +151,11 @@ class RealProber:
             record.table("probes", columns)
         if self._signals:
             record.table("signals", self._process.signals(origin, self._signals))
+
+    def discard(self) -> None:
+        """Remove spec, messages and raw samples."""
+        self._process.close()
+        shutil.rmtree(self._process.folder, ignore_errors=True)
 
 
 def _labels(probe: ProbeSpec) -> Mapping[str, str]:

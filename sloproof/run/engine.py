@@ -13,7 +13,7 @@ from dataclasses import asdict
 from sloproof.contracts import Effect
 from sloproof.errors import HarnessError, PlatformError, SloproofError
 from sloproof.record.writer import RecordWriter
-from sloproof.run.closing import attempt, collect, drain, outcome, restore_all
+from sloproof.run.closing import attempt, collect, discard, drain, outcome, restore_all
 from sloproof.run.crew import Crew
 from sloproof.run.injector import Injector
 from sloproof.run.journal import Journal
@@ -102,10 +102,14 @@ class Engine:
             self._found(crew.load.prepare(target))
         crew.observer.prepare(target, self._origin)
         self._until(self._helpers_ready, HELPERS, "prober and load did not get ready")
+        for notice in crew.load.notices() if crew.load else ():
+            self._watch.say(notice)
         self._say_state("before")
 
     def _start_target(self) -> None:
         if self._there():
+            if self._start.target.start is not None:
+                self._watch.say("the target runs already: it is used as it is, and left running")
             return
         effects = self._crew.platform.start()
         if not effects:
@@ -179,10 +183,14 @@ class Engine:
         """Restore, collect, stop what was started, seal. Goes to its end whatever fails."""
         self._tell.forgive()
         self._watch.ending()
+        if how != "completed":
+            self._watch.say(f"{how}: {reason}; putting everything back")
         self._phase("restore")
         attempt(lambda: self._injector.restore(self._tick_only))  # tried once more below
         troubles = [attempt(self._measure)]
         left, unknown = restore_all(self._injector, self._journal, self._tick_only)
+        if not troubles[0]:
+            discard(self._crew)
         if not unknown:
             troubles.append(attempt(self._watch.dismiss))
         self._phase("seal")
@@ -275,8 +283,10 @@ class Engine:
         self._tell("phase", moment=at, phase=name)
 
     def _say_state(self, when: str) -> None:
-        copies = [asdict(copy) for copy in self._crew.platform.instances()]
-        self._tell("target.state", when=when, instances=copies)
+        platform = self._crew.platform
+        copies = [asdict(copy) for copy in platform.instances()]
+        links = [asdict(link) for link in platform.links()]
+        self._tell("target.state", when=when, instances=copies, links=links)
 
     def _found(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -18,7 +18,9 @@ class TargetBusy(HarnessError):
 
     def __init__(self, target: str, holder: Holder) -> None:
         self.dying = holder.engine is not None and not holder.engine.alive()
-        doing = "its guardian still puts things back" if self.dying else "two runs never share one"
+        doing = (
+            "its guardian still puts things back" if self.dying else "two runs never share a target"
+        )
         super().__init__(
             f"{target} is under test by {holder.run}: {doing} "
             "(`sloproof status` shows it, `sloproof stop` ends it)"

@@ -102,6 +102,7 @@ class _Start:
         )
         record.event(0, "phase", phase="prepare")
         record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
+        record.text("experiment.yaml", self._resolved(None))  # a run that dies can be judged, too
         header = {"run": self.run, "target": self.loaded.target.name, "place": lock.place}
         journal = Journal.create(folder / "journal", header | {"origin": origin, "boot": boot_id()})
         crew = self._crew(clock, wall, record.folder, seed)

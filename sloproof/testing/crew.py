@@ -103,6 +103,13 @@ class SimLoad:
         count = len(rows)
         return {"planned": count, "started": count, "bound_ns": self._bound, "exit": 0}
 
+    def notices(self) -> Sequence[str]:
+        """It runs nobody's code."""
+        return ()
+
+    def discard(self) -> None:
+        """It wrote nothing for itself."""
+
     def _advance(self, before: int, after: int) -> None:
         while self._next is not None and self._next <= min(after, self._end):
             outcome, takes = self._server.answer()
@@ -161,6 +168,9 @@ class SimProber:
             ends = [t - origin for t in finished]
             columns = {"probe": names, "intended": begins, "sent": begins, "finished": ends}
             record.table("probes", {**columns, "ok": ok, "value": value, "detail": detail})
+
+    def discard(self) -> None:
+        """It wrote nothing for itself."""
 
     def _advance(self, before: int, after: int) -> None:
         for name, probe in self._probes.items():

@@ -141,7 +141,10 @@ class RecordBuilder:
                 self._samples.append((name, at, sent, finished, ok, value, detail))
 
     def calls(self, table: str) -> None:
-        """Rows of calls: `at every count from to instance callee took outcome status breaker`."""
+        """Rows of calls: `at every count from to instance callee took outcome status breaker`.
+
+        Each names the request that caused it, but for one whose `parent` is `nobody`.
+        """
         self._tables.add("calls")
         for row in rows(table):
             for nth in range(int(row.get("count", "1"))):
@@ -283,7 +286,7 @@ def _call(row: Mapping[str, str], sent: int) -> Call:
         target=row.get("to", "b"),
         source_instance=row.get("instance", "a-1"),
         target_instance=row.get("callee", "b-1"),
-        parent=row.get("parent", ""),
+        parent=row.get("parent", "a-request").replace("nobody", ""),
         attempt=int(row.get("attempt", "1")),
         sent=sent,
         finished=sent + _time(row, "took", "0ms" if outcome == "rejected" else "5ms"),

@@ -148,7 +148,8 @@ def test_two_occurrences_are_witnessed_each_on_its_own(tmp_path: Path) -> None:
     assert [fault_measure(found, n)["occurrence"] for n in (0, 1)] == [1, 2]
     windows: Any = found.measures["windows"]
     whole = next(window for window in windows if window["name"] == "fault:slow")
-    assert whole["begin_s"] == pytest.approx(5.851)
+    # First seen by the sample of 7.05 s, which would have been answered 1 ms later without it.
+    assert whole["begin_s"] == pytest.approx(5.051)
     assert whole["end_s"] == pytest.approx(12.0)
 
 
@@ -186,6 +187,29 @@ def test_exposure_counts_what_crossed_while_in_force(
     assert fault_measure(found)["exposure"] == exposure
     assert fault_measure(found)["exposure_reason"]
     assert found.outcome is (Outcome.PASS if exposure else Outcome.INCONCLUSIVE)
+
+
+def test_what_the_own_probes_may_have_caused_is_no_exposure(tmp_path: Path) -> None:
+    """From 7.051 s to 12 s a probe and the witness take 49 samples each."""
+    for users, exposure in (("1", None), ("80", None), ("130", 32)):
+        builder = faulted(GOOD, replace(FAULT, target=INNER))
+        builder.probe("home", "from to every\n0s 20s 100ms")
+        builder.calls(f"at every count from to parent\n7.2s 20ms {users} dialogue speech nobody")
+        found = judged(builder, tmp_path / users)
+        assert fault_measure(found)["exposure"] == exposure, fault_measure(found)
+        assert "probes" in str(fault_measure(found)["exposure_reason"])
+
+
+def test_without_calls_the_only_copy_behind_the_entry_is_met_by_every_request(
+    tmp_path: Path,
+) -> None:
+    for copies, exposed in ((["speech-1"], True), (["speech-1", "speech-2"], False)):
+        builder = faulted(GOOD, replace(FAULT, target=INSTANCE))
+        lives = [{"name": name, "service": "speech"} for name in copies]
+        way_in = [{"name": "in", "source": "client", "target": "speech", "entry": True}]
+        builder.event(1, "target.state", when="before", instances=lives, links=way_in)
+        found = fault_measure(judged(builder, tmp_path / str(len(copies))))
+        assert (found["exposure"] or 0) > 0 if exposed else found["exposure"] is None
 
 
 def test_an_instance_is_exposed_by_what_it_carried_just_before_the_blow(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ class Bench:
 
     def stop(self) -> None:
         """End the system and every run that still lives."""
-        for process in (*self.runs, *([self.system] if self.system else [])):
+        every: list[subprocess.Popen[Any]] = [*self.runs, *([self.system] if self.system else [])]
+        for process in every:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()

@@ -1,13 +1,10 @@
 """sloproof's command line, which dies or is struck by a signal at one chosen step.
 
-`python -m tests.truth.dying STEP SIGNAL VICTIM WITNESS ARGUMENTS…`: STEP is `KIND:DEED:MOMENT`, such as
-`toxic:apply:after`; VICTIM is `engine`, `guardian` or `both`. Once the step is reached its name goes
-to the file WITNESS, and the signal to the victim. Kinds of deeds:
-
-| deed | moments |
-|---|---|
-| `capture`, `apply`, `undo` of an effect | `before`, `sent` (asked of a server, not yet answered), `after` |
-| `intended`, `applied`, `undone`: its line in the journal | `before`, `after` |
+`python -m tests.truth.dying STEP SIGNAL VICTIM WITNESS ARGUMENTS…`: STEP is `KIND:DEED:MOMENT`,
+such as `toxic:apply:after`; VICTIM is `engine`, `guardian` or `both`. Once the step is reached its
+name goes to the file WITNESS, and the signal to the victim. Deeds are `capture`, `apply` and `undo`
+of an effect, and its lines in the journal: `intended`, `applied`, `undone`. Moments are `before`,
+`after`, and `sent`: asked of a server, not yet answered.
 """
 
 from __future__ import annotations
@@ -87,7 +84,7 @@ class Fate:
             life = this.incarnation
             self.guardian = life.pid if life else 0
 
-        GuardianProcess.start = started  # type: ignore[method-assign]
+        setattr(GuardianProcess, "start", started)  # noqa: B010 - mypy knows no other way
 
     def _intended(self, _: Journal, effect: Effect, *__: object) -> str:
         number = effect.owner.number if effect.owner else 0
@@ -102,7 +99,7 @@ class Fate:
             if method in ASKING:
                 self.reached(f"{getattr(self.doing, 'step', '')}:sent")
 
-        http.client.HTTPConnection.request = sent  # type: ignore[method-assign]
+        setattr(http.client.HTTPConnection, "request", sent)  # noqa: B010 - likewise
 
 
 if __name__ == "__main__":

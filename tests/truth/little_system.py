@@ -48,7 +48,7 @@ class Copy(BaseHTTPRequestHandler):
     def said(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         if self.path == "/control":
             self.answer(200, {"failing": Copy.failing})
         elif self.path == "/turn" and Copy.failing:
@@ -56,11 +56,11 @@ class Copy(BaseHTTPRequestHandler):
         else:
             self.answer(200, {"ok": True})
 
-    def do_PUT(self) -> None:  # noqa: N802 - likewise
+    def do_PUT(self) -> None:
         Copy.failing = int(self.said()["failing"])
         self.answer(200, {"failing": Copy.failing})
 
-    def do_DELETE(self) -> None:  # noqa: N802 - likewise
+    def do_DELETE(self) -> None:
         Copy.failing = 0
         self.answer(200, {"failing": 0})
 
@@ -97,7 +97,7 @@ class Supervisor:
         supervisor = self
 
         class Control(Copy):
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 done = threading.Event()
                 supervisor.wanted.put((self.path.removeprefix("/restart/"), done))
                 self.answer(200 if done.wait(10) else 504, {})

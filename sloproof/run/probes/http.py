@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import aiohttp
 
 from sloproof.contracts import Duration, Probe, Sample
+from sloproof.run.own_requests import REQUEST_ID, USER_AGENT, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-USER_AGENT = "sloproof-witness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ class Http(Probe):
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=0, force_close=self.fresh),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            headers={"user-agent": USER_AGENT, **self.headers},
+            headers={"user-agent": USER_AGENT, REQUEST_ID: request_id(), **self.headers},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

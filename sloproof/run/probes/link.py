@@ -35,6 +35,7 @@ from time import monotonic_ns
 from typing import ClassVar, Literal
 
 from sloproof.contracts import Probe, Sample
+from sloproof.run.own_requests import REQUEST_ID, USER_AGENT, request_id
 from sloproof.run.probing.answers import Answer, Garbled, read_answer
 
 OPENING_S = 1.0
@@ -81,7 +82,8 @@ class Link(Probe):
     def _request(self) -> bytes:
         headers = {
             "host": self.host_header or f"{self.host}:{self.port}",
-            "user-agent": "sloproof-witness",
+            "user-agent": USER_AGENT,
+            REQUEST_ID: request_id(),
             "accept": "*/*",
             "connection": "keep-alive" if self.kept else "close",
             **({"x-padding": "." * self.padding} if self.padding else {}),

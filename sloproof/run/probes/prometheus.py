@@ -18,7 +18,8 @@ from typing import ClassVar, Literal
 import aiohttp
 
 from sloproof.contracts import Probe, Sample
-from sloproof.run.probes.http import USER_AGENT, failed
+from sloproof.run.own_requests import REQUEST_ID, USER_AGENT, request_id
+from sloproof.run.probes.http import failed
 
 Comparison = Literal["lt", "lte", "gt", "gte"]
 
@@ -51,7 +52,7 @@ class Prometheus(Probe):
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            headers={"user-agent": USER_AGENT, "accept": "text/plain"},
+            headers={"user-agent": USER_AGENT, REQUEST_ID: request_id(), "accept": "text/plain"},
         )
 
     @cached_property

@@ -55,8 +55,10 @@ def calls(
             elif line.data["kind"] == "upstream":
                 attempts[request] += 1
                 yield _call(line.data, source, anchor, addresses, attempts[request])
-        except (KeyError, TypeError, ValueError) as error:
-            raise line.error(f"not a line of this log: {error!r}") from error
+        except KeyError as error:
+            raise line.error(f'not a line of this log: it has no "{error.args[0]}"') from error
+        except (TypeError, ValueError) as error:
+            raise line.error(f"not a line of this log: {error}") from error
 
 
 def _call(

@@ -29,8 +29,10 @@ def calls(
     for line in lines:
         try:
             yield _call(line, source, anchor, addresses)
-        except (KeyError, TypeError, ValueError) as error:
-            raise line.error(f"not a call: {error!r}") from error
+        except KeyError as error:
+            raise line.error(f'not a call: it has no "{error.args[0]}"') from error
+        except (TypeError, ValueError) as error:
+            raise line.error(f"not a call: {error}") from error
 
 
 def _call(

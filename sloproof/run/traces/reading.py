@@ -8,11 +8,10 @@ from pathlib import Path
 
 from sloproof.model.target import TraceSource
 from sloproof.record.schema import Call
+from sloproof.run.own_requests import is_own
 from sloproof.run.traces import envoy, json_lines
 from sloproof.run.traces.clocks import Anchor
 from sloproof.run.traces.lines import Line, Lines
-
-WITNESS = "sloproof-witness"
 
 Addresses = Mapping[str, tuple[str, str]]
 Format = Callable[[Iterable[Line], TraceSource, Anchor, Addresses], Iterator[Call]]
@@ -50,7 +49,12 @@ def read_calls(sources: Sequence[TraceSource], anchor: Anchor, addresses: Addres
         if not path.is_file():
             missing.append(Missing(source, f"there is no file {path}"))
             continue
-        lines = [line for line in Lines(path).poll() if line.data.get("user_agent") != WITNESS]
+        lines = [line for line in Lines(path).poll() if not _is_own(line)]
         found = FORMATS[source.format](lines, source, anchor, addresses)
         rows += [call for call in found if call.sent >= 0]
     return Calls(sorted(rows, key=lambda call: (call.sent, call.finished)), missing)
+
+
+def _is_own(line: Line) -> bool:
+    parent = str(line.data.get("request_id") or line.data.get("parent") or "")
+    return is_own(line.data.get("user_agent"), parent)
