@@ -5,13 +5,14 @@ Nothing heavy is imported before a command needs it, so that `sloproof --help` a
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sloproof import __version__
-from sloproof.doors.ending import Ending, door
+from sloproof.doors.ending import MISUSED, Ending, door, misused
 
 app = typer.Typer(
     name="sloproof",
@@ -130,7 +131,9 @@ def run(  # noqa: PLR0913 - a command line's options
     load_bind: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="Where they join.")
     ] = "127.0.0.1:0",
-    seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the file's.")
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")] = False,
@@ -244,4 +247,8 @@ def schema(
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    app(prog_name="sloproof")
+    try:
+        status = app(prog_name="sloproof", standalone_mode=False)
+    except MISUSED as error:
+        status = misused(error, as_json="--json" in sys.argv)
+    sys.exit(status)

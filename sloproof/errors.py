@@ -52,7 +52,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.field, self.message) if part)
+        text = ": ".join(part for part in (place, self.field, self.message) if part)
+        return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    """What was quoted from a file must break no line and steer no terminal."""
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class InvalidInput(UsageError):

@@ -131,7 +131,7 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
                 found = self._classes(source.module())
         except ExtensionError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ExtensionError(f"{_blame(source, error)}: {error!r}") from error
         if len(found) != 1:
             names = ", ".join(each.__name__ for each in found) or "none"
@@ -188,7 +188,7 @@ class Effects(Kinds[Effect]):
             return [self._load(source)]
         try:
             found = self._classes(source.module())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ExtensionError(f"{_blame(source, error)}: {error!r}") from error
         return [each for each in found if not inspect.isabstract(each)]
 

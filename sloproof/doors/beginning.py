@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from sloproof.doors.ending import DONE, Ending
+from sloproof.doors.outlook import refuse_folder
 from sloproof.errors import InvalidInput, Problem
 
 SKELETON = Path(__file__).with_name("skeleton")
@@ -20,6 +21,7 @@ def init(folder: Path) -> Ending:
     if taken:
         message = "is there already, and nothing is overwritten"
         raise InvalidInput([Problem(str(path), 0, "", message) for path in taken])
+    refuse_folder(folder)
     for source, path in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)

@@ -25,12 +25,16 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 import typer
 
 from sloproof.errors import HarnessError, InvalidInput, SloproofError
+from sloproof.model.secrets import without_password
 from sloproof.model.verdict import Outcome
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+MISUSED: Any = typer.BadParameter.__mro__[1]
+"""What typer raises for a wrong command line; it publishes only the kinds of it."""
 
 DONE = 0
 REFUSED = 2
@@ -85,6 +89,20 @@ def door(command: Callable[..., Ending]) -> Callable[..., NoReturn]:
     return leave
 
 
+def misused(error: Any, *, as_json: bool) -> int:
+    """Say in one line what is wrong with a command line; gives the exit status."""
+    said = str(error.format_message()).strip()
+    if error.ctx is None or not said or "\n" in said:
+        error.show()  # no words at all are answered with the help
+        return REFUSED
+    command = error.ctx.command_path
+    line = f"{command}: {said.rstrip('.')} (try {command} --help)"
+    if as_json:
+        _write(sys.stdout, json.dumps({"exit_status": REFUSED, "error": line}, indent=2) + "\n")
+    say(line)
+    return REFUSED
+
+
 def show(words: RenderableType, stream: IO[str]) -> None:
     """Put words for people on `stream`, coloured where that is a terminal."""
     if not words:
@@ -123,14 +141,17 @@ def _refusal(error: SloproofError) -> Ending:
     return Ending(error.exit_status, body, str(error))
 
 
-def defect(error: Exception) -> HarnessError:
-    """A defect as an error of one line, which names the file where its traceback is."""
-    what = f"{type(error).__name__}: {error}"
+def defect(error: Exception, mask: Callable[[str], str] = without_password) -> HarnessError:
+    """A defect as an error of one line, which names the file where its traceback is.
+
+    `mask` takes out of both what must not be shown.
+    """
+    what = mask(f"{type(error).__name__}: {error}")
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="sloproof-", suffix=".traceback", delete=False, encoding="utf-8"
         ) as file:
-            traceback.print_exception(error, file=file)
+            file.write(mask("".join(traceback.format_exception(error))))
     except OSError:  # a full disk must not hide how the command ended
         place = traceback.extract_tb(error.__traceback__)[-1]
         return HarnessError(f"sloproof broke: {what} (at {place.filename}:{place.lineno})")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
+from sloproof.doors.outlook import TEMPLATES, refuse_unwritable
 
 if TYPE_CHECKING:
     from sloproof.model.verdict import Claim, Verdict
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 VERDICT = "verdict.json"
 REPORT = "report.html"
-TEMPLATES = "reports/templates"
 
 
 def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
@@ -26,6 +26,8 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     from sloproof.judge import verdict_json
     from sloproof.report.summary import summary_text
 
+    if not objectives:
+        refuse_unwritable(RECORD=folder / VERDICT)
     record, verdict = judged(folder, objectives)
     if not objectives:
         (record.folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
@@ -36,6 +38,7 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
 
 def report(folder: Path, output: Path | None) -> Ending:
     """Write the HTML report of a record; its status says only whether that worked."""
+    refuse_unwritable(output=output or folder / REPORT)
     record, verdict = judged(folder)
     path = write_page(record, verdict, Path.cwd(), output)
     return Ending(DONE, {"report": str(path)}, str(path))

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from sloproof.doors import outlook
 from sloproof.doors.ending import DONE, Ending
 from sloproof.errors import InvalidInput, Problem, UsageError
 
@@ -46,7 +47,9 @@ def load(wanted: Wanted) -> list[Loaded]:
     missing = [file for file in wanted.files if not file.exists()]
     if missing:
         raise InvalidInput([Problem(str(file), 0, "", "there is no such file") for file in missing])
-    paths = find_experiments(wanted.files)
+    folders = [file for file in wanted.files if file.is_dir()]
+    named = [file for file in wanted.files if not file.is_dir()]
+    paths = list(dict.fromkeys([*named, *find_experiments(folders)]))
     found = all_or_problems(
         partial(load_experiment, path, variables=wanted.variables, target=wanted.target)
         for path in paths
@@ -76,6 +79,8 @@ def all_or_problems(steps: Iterable[Callable[[], T]]) -> list[T]:
 def check(wanted: Wanted) -> Ending:
     """Whether every file is valid; touches nothing."""
     found = load(wanted)
+    outlook.refuse_profiles(found)
+    outlook.refuse_templates({each.project for each in found})
     body = {
         "valid": [
             {"file": each.experiment.origin, "experiment": each.experiment.name} for each in found

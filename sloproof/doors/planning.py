@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sloproof.doors import outlook
 from sloproof.doors.ending import DONE, REFUSED, Ending
 from sloproof.doors.loading import Wanted, load
 from sloproof.errors import NoVerdictPossible
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
     """The plan of each experiment; refused (2) where one lacks something or can't be judged."""
-    plans = [plan_of(each) for each in load(wanted)]
+    loaded = load(wanted)
+    outlook.refuse_profiles(loaded)
+    outlook.refuse_templates({each.project for each in loaded})
+    plans = [plan_of(each) for each in loaded]
     obstacles = [
         obstacle
         for each in plans
@@ -43,7 +47,7 @@ def plan_of(loaded: Loaded) -> dict[str, Any]:
     """What a run would do, as plain data."""
     experiment = loaded.experiment
     claims = _adequacy(loaded)
-    return {
+    plan: dict[str, Any] = {
         "experiment": experiment.name,
         "file": experiment.origin,
         "hypothesis": experiment.hypothesis,
@@ -55,6 +59,8 @@ def plan_of(loaded: Loaded) -> dict[str, Any]:
         "lacks": list(_lacks(loaded)),
         "undecidable": _undecidable(loaded, claims),
     }
+    shown: dict[str, Any] = loaded.secrets.masked(plan)
+    return shown
 
 
 def _adequacy(loaded: Loaded) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from sloproof.doors.ending import (
 )
 from sloproof.doors.judging import VERDICT, claim_body, judged, write_page
 from sloproof.doors.loading import Wanted, load
+from sloproof.doors.outlook import refuse_before_running
 from sloproof.doors.planning import refuse_without_verdict
 from sloproof.errors import SloproofError
 
@@ -106,6 +107,7 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
     from sloproof.run.watch import Signals
 
     loaded = load(wanted)
+    refuse_before_running(loaded, settings)
     if not settings.allow_inconclusive:
         refuse_without_verdict(loaded)
     with Signals().heeded() as signals:  # what a run came to is judged and said to its end
@@ -133,14 +135,14 @@ def _run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
     from sloproof.run.progress import progress_to
     from sloproof.run.start import run_experiment
 
-    name = loaded.experiment.name
+    name, mask = loaded.experiment.name, loaded.secrets.mask
     say(f"{name}: starts")
     try:
         result = run_experiment(loaded, _options(settings), signals, progress_to(sys.stderr))
     except SloproofError as error:
-        return _not_run(name, error)
+        return _not_run(name, error, mask)
     except Exception as error:  # noqa: BLE001 - a defect in one run must not hide the others
-        return _not_run(name, defect(error))
+        return _not_run(name, defect(error, mask), mask)
     return _judge_one(loaded, result, settings)
 
 
@@ -157,13 +159,14 @@ def _options(settings: Settings) -> RunOptions:
     )
 
 
-def _not_run(name: str, error: SloproofError) -> Ran:
+def _not_run(name: str, error: SloproofError, mask: Callable[[str], str]) -> Ran:
     """An engine that could not even begin; what it says it left behind, it left behind."""
-    unreverted = (str(error),) if error.exit_status == UNREVERTED else ()
+    reason = mask(str(error))
+    unreverted = (reason,) if error.exit_status == UNREVERTED else ()
     return Ran(
         experiment=name,
         how="failed",
-        reason=str(error),
+        reason=reason,
         unreverted=unreverted,
         broke=error.exit_status,
     )

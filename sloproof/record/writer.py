@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.record.chain import ChainWriter
 from sloproof.record.reader import digest
 from sloproof.record.schema import SEALED, Call, RequestKind
@@ -31,17 +32,22 @@ REQUEST_COLUMNS = {
 
 
 class RecordWriter:
-    """A record in the making. Events go out at once; tables once, at the end; then the seal."""
+    """A record in the making. Events go out at once; tables once, at the end; then the seal.
 
-    def __init__(self, folder: Path) -> None:
+    No text in it holds a secret.
+    """
+
+    def __init__(self, folder: Path, secrets: Secrets = NO_SECRETS) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
+        self._secrets = secrets
         self._events = ChainWriter(folder / "events.jsonl")
         self._count = 0
 
     def event(self, t: int, kind: str, **data: Any) -> None:
         """Append one event at `t` nanoseconds from the run's origin."""
-        self._events.append({"n": self._count, "t": t, "kind": kind, **data})
+        plain = self._secrets.masked(data)
+        self._events.append({"n": self._count, "t": t, "kind": kind, **plain})
         self._count += 1
 
     def text(self, name: str, content: str) -> None:
@@ -63,8 +69,8 @@ class RecordWriter:
         import pyarrow.parquet as pq
 
         metadata: dict[bytes | str, bytes | str] = {
-            "kinds": json.dumps([asdict(kind) for kind in kinds]),
-            "errors": json.dumps(list(errors)),
+            "kinds": json.dumps(self._secrets.masked([asdict(kind) for kind in kinds])),
+            "errors": json.dumps(self._secrets.masked(list(errors))),
         }
         columns = [(name, getattr(pa, kind)()) for name, kind in REQUEST_COLUMNS.items()]
         schema = pa.schema(columns, metadata=metadata)
@@ -82,12 +88,21 @@ class RecordWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        pq.write_table(pa.table(dict(columns)), self.folder / f"{name}.parquet")
+        shown = {key: self._shown(column) for key, column in columns.items()}
+        pq.write_table(pa.table(shown), self.folder / f"{name}.parquet")
 
     def calls(self, calls: Sequence[Call]) -> None:
         """Write the calls between services."""
         names = [field.name for field in fields(Call)]
         self.table("calls", {name: [getattr(call, name) for call in calls] for name in names})
+
+    def _shown(self, column: Sequence[Any]) -> Sequence[Any]:
+        """A column with its texts masked, each different one once."""
+        if not isinstance(column, list):
+            return column
+        texts = {each for each in column if isinstance(each, str)}
+        masks = {text: shown for text in texts if (shown := self._secrets.mask(text)) != text}
+        return [masks.get(each, each) for each in column] if masks else column
 
     def close(self) -> None:
         """Close the events without sealing: the record stays a readable prefix."""

@@ -39,9 +39,28 @@ def write_report(
     except TemplateSyntaxError as error:
         where = error.filename or error.name or "template"
         raise InvalidInput([Problem(where, error.lineno, "", str(error.message))]) from None
+    except UnicodeDecodeError as error:
+        message = f"is not text in UTF-8: {error}"
+        raise InvalidInput([Problem(str(templates), 0, "", message)]) from None
     except TemplateError as error:
         raise InvalidInput([Problem(str(templates or "templates"), 0, "", str(error))]) from error
     path.write_text(html, encoding="utf-8")
+
+
+def template_problems(templates: Path) -> list[Problem]:
+    """What is wrong with each file of a project's own templates, as far as reading it tells."""
+    from jinja2 import TemplateSyntaxError
+
+    environment = _environment(templates)
+    problems: list[Problem] = []
+    for file in sorted(templates.glob("*.html")) if templates.is_dir() else ():
+        try:
+            environment.parse(file.read_text("utf-8"), file.name, str(file))
+        except TemplateSyntaxError as error:
+            problems.append(Problem(str(file), error.lineno, "", str(error.message)))
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(str(file), 0, "", f"can't be read as text in UTF-8: {error}"))
+    return problems
 
 
 def context(record: Record, verdict: Verdict) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def stop(state: Path, run: str = "") -> Status:
     wanted = [status for status in living if not run or status.run == run]
     if len(wanted) != 1:
         names = ", ".join(status.run for status in living) or "none"
-        raise UsageError(f"name one run to stop; running now: {names}")
+        wish = f"no run {run!r} lives" if run else "name one run to stop"
+        raise UsageError(f"{wish}; running now: {names}")
     (run_folder(state, wanted[0].run) / "stop").touch()
     return wanted[0]

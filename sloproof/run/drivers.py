@@ -12,6 +12,7 @@ from sloproof.contracts import Effect, ProbeSpec
 from sloproof.effects.process import Process
 from sloproof.errors import LoadError, ProberError
 from sloproof.model.figures import Live
+from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
 from sloproof.run.load.process import LoadProcess, LoadState
@@ -24,8 +25,11 @@ from sloproof.spec.objectives import RecoveryObjective, Slo
 class RealLoad:
     """Locust in its own process. `spec` makes the load's spec once the target is known."""
 
-    def __init__(self, folder: Path, spec: Callable[[Target], LoadSpec]) -> None:
+    def __init__(
+        self, folder: Path, spec: Callable[[Target], LoadSpec], secrets: Secrets = NO_SECRETS
+    ) -> None:
         self._folder = folder
+        self._secrets = secrets
         self._spec = spec
         self._process: LoadProcess | None = None
         self._begun = 0
@@ -33,7 +37,7 @@ class RealLoad:
 
     def prepare(self, target: Target) -> Sequence[Effect]:
         """Write the spec; the process is one effect."""
-        self._process = LoadProcess(self._folder, self._spec(target))
+        self._process = LoadProcess(self._folder, self._spec(target), self._secrets)
         log = str(self._folder.parent / "load.log")
         return (Process(argv=self._process.argv(), words="load", log=log, folder="."),)
 
@@ -105,8 +109,8 @@ class RealLoad:
 class RealProber:
     """The prober in its own process."""
 
-    def __init__(self, folder: Path, project: Path) -> None:
-        self._process = ProberProcess(folder, project)
+    def __init__(self, folder: Path, project: Path, secrets: Secrets = NO_SECRETS) -> None:
+        self._process = ProberProcess(folder, project, secrets)
         self._signals: dict[str, Mapping[str, str]] = {}
 
     def prepare(self, probes: Sequence[ProbeSpec], signals: Sequence[str]) -> Sequence[Effect]:

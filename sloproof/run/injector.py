@@ -212,7 +212,7 @@ class Injector:
     def _look_for_healed(self) -> tuple[list[int], list[int]]:
         """The numbers of lasting effects that are over, and of those whose subject was replaced."""
         unhealed = list(self._unhealed.items())
-        healed = [number for number, one in unhealed if not one.load().present(one.prior)]
+        healed = [number for number, one in unhealed if not one.load().present(one.before())]
         in_force = [one for state in self._in_force.values() for one in state.applied]
         numbers = [(e.owner.number if e.owner else 0, e, prior) for e, prior in in_force]
         moot = [n for n, e, prior in numbers if n not in self._mooted and e.moot(prior)]

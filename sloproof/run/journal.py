@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from sloproof.contracts.effect import Effect, Json
 from sloproof.effects import effect_from_json, effect_to_json
 from sloproof.errors import BrokenRecord, HarnessError
+from sloproof.model.secrets import NO_SECRETS, Secrets, known_here, resolved
 from sloproof.run.state import tidy
 
 PREALLOCATED = 1 << 20
@@ -50,10 +51,24 @@ class Entry:
     prior: Json
     boot: str
     stage: Stage = Stage.INTENDED
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The references that stand for secrets in `effect` and `prior`, with their variables."""
 
     def load(self) -> Effect:
-        """The effect itself; raises `EffectError` where its class is gone."""
-        return effect_from_json(self.effect)
+        """The effect itself.
+
+        Raises `EffectError` where its class is gone, `HarnessError` where a secret isn't known.
+        """
+        return effect_from_json(resolved(self.effect, self.secrets))
+
+    def before(self) -> Json:
+        """The state before, complete; raises `HarnessError` where a secret isn't known."""
+        prior: Json = resolved(self.prior, self.secrets)
+        return prior
+
+    def mask(self, text: str) -> str:
+        """What may be said of `text`, which came of this effect."""
+        return known_here(self.secrets).mask(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +93,22 @@ class JournalBusy(HarnessError):
 class Journal:
     """An open, locked journal. `create` for a new run, `open` to take one over."""
 
-    def __init__(self, path: Path, fd: int, end: int) -> None:
+    def __init__(self, path: Path, fd: int, end: int, secrets: Secrets = NO_SECRETS) -> None:
         self.path = path
+        self._secrets = secrets
         self._fd = fd
         self._end = end
         self._room = PREALLOCATED
         self._writing = threading.Lock()
 
     @classmethod
-    def create(cls, path: Path, header: Mapping[str, Any]) -> Journal:
-        """A new journal with its first line, locked; raises `HarnessError` where it can't be."""
+    def create(
+        cls, path: Path, header: Mapping[str, Any], secrets: Secrets = NO_SECRETS
+    ) -> Journal:
+        """A new journal with its first line, locked; raises `HarnessError` where it can't be.
+
+        In place of each secret it holds a reference to the environment variable that holds it.
+        """
         fd, making = -1, path.with_name(f"{path.name}.new")  # nobody may find it half made
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,7 +117,7 @@ class Journal:
             fd = os.open(making, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(fd, 0, PREALLOCATED)
-            journal = cls(path, fd, 0)
+            journal = cls(path, fd, 0, secrets)
             journal.add(header)
             making.rename(path)
             _sync(path.parent)
@@ -136,12 +157,16 @@ class Journal:
     def intend(self, effect: Effect, prior: Json, boot: str) -> None:
         """Write down an effect before it is applied."""
         number = effect.owner.number if effect.owner else 0
-        line = {"number": number, "effect": effect_to_json(effect), "prior": prior, "boot": boot}
+        plain = {"effect": effect_to_json(effect), "prior": prior}
+        hidden, references = self._secrets.referring(plain)
+        line = {"number": number, **hidden, "boot": boot}
+        if references:
+            line["secrets"] = references
         self._append({"type": Stage.INTENDED, **line})
 
     def mark(self, number: int, stage: Stage, **facts: Any) -> None:
         """Write down how far an effect has come."""
-        self._append({"type": stage, "number": number, **facts})
+        self._append({"type": stage, "number": number, **self._secrets.masked(facts)})
 
     def view(self) -> JournalView:
         """What it says so far."""

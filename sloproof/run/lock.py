@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sloproof.effects.incarnation import Incarnation, self_incarnation
-from sloproof.errors import HarnessError
+from sloproof.errors import HarnessError, UsageError
 
 
 class TargetBusy(HarnessError):
@@ -53,7 +53,10 @@ class TargetLock:
     def __init__(self, state: Path, target: str, place: str, run: str) -> None:
         self.place = place
         folder = state / "locks"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: can't be made: {error.strerror}") from error
         name = hashlib.sha256(place.encode()).hexdigest()[:16]
         self.fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

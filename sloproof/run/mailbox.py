@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sloproof.model.secrets import NO_SECRETS, Secrets
+
 Message = dict[str, Any]
 
 
@@ -20,10 +22,16 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._secrets = NO_SECRETS
+
+    def hide(self, secrets: Secrets) -> None:
+        """Mask these as well in whatever is sent from now on."""
+        self._secrets = self._secrets.and_also(secrets.values)
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Append one message."""
-        os.write(self._fd, json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        shown = self._secrets.masked(message)
+        os.write(self._fd, json.dumps(shown, separators=(",", ":")).encode() + b"\n")
 
     def close(self) -> None:
         """Close the file."""

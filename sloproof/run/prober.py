@@ -25,6 +25,7 @@ from typing import Any
 
 from sloproof.contracts import Probe, ProbeSpec
 from sloproof.errors import ProberError
+from sloproof.model.secrets import known_here, resolved
 from sloproof.run.mailbox import Inbox, Message, Outbox
 from sloproof.run.precedence import take_precedence
 from sloproof.run.probing.samples import SampleWriter
@@ -54,7 +55,8 @@ class Prober:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         spec = self._read_spec()
         self._kinds = probe_kinds(Path(spec["project"]) if spec.get("project") else None)
-        specs = [spec_from_json(probe) for probe in spec.get("probes", [])]
+        probes = self._with_secrets(spec.get("probes", []), spec.get("secrets", {}))
+        specs = [spec_from_json(probe) for probe in probes]
         if twice := _twice(probe.name for probe in specs):
             raise ProberError(f"probe {twice}: there are two of this name")
         opened = await asyncio.gather(*(self._open(probe) for probe in specs))
@@ -65,6 +67,12 @@ class Prober:
             self._begin(probe_spec, probe)
         await self._obey()
         await self._end()
+
+    def _with_secrets(self, data: Any, references: Mapping[str, str]) -> Any:
+        """What is meant by references to secrets; from now on nothing said here shows them."""
+        found = resolved(data, references)
+        self._status.hide(known_here(references))
+        return found
 
     def _read_spec(self) -> dict[str, Any]:
         path = self._folder / "spec.json"
@@ -110,7 +118,8 @@ class Prober:
     def _do(self, message: Message) -> None:
         match message["do"]:
             case "add":
-                self._later(self._add(message["probe"]))
+                references = message.get("secrets", {})
+                self._later(self._add(self._with_secrets(message["probe"], references)))
             case "remove":
                 self._later(self._remove(message["name"]))
             case "stop":

@@ -64,7 +64,7 @@ def leftovers(state: Path) -> list[Leftover]:
 
 
 def _leftover(run: str, path: Path, view: JournalView) -> Leftover:
-    names = tuple(str(entry.load()) for entry in view.open_entries)
+    names = tuple(entry.mask(str(entry.load())) for entry in view.open_entries)
     return Leftover(run, path, str(view.header.get("target", "")), names)
 
 

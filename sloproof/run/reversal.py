@@ -156,13 +156,16 @@ class _Attempt:
         error = "the undo did not end in time" if hung else self._error
         remedy = "" if outcome else self._effect.remedy()
         name = str(self._effect)
-        return Reverted(self._entry.number, name, outcome, "" if outcome else error, remedy)
+        said = (name, "" if outcome else error, remedy)
+        name, error, remedy = map(self._entry.mask, said)
+        return Reverted(self._entry.number, name, outcome, error, remedy)
 
 
 def undo(entry: Entry, effect: Effect) -> Undone:
     """Undo one effect; one in doubt until its absence was seen throughout its `settle`."""
     if effect.volatile and entry.boot != boot_id():
         return Undone.ABSENT
+    prior = entry.before()
     if entry.stage is Stage.APPLIED:
-        return effect.undo(entry.prior)
-    return undo_in_doubt(effect, entry.prior)
+        return effect.undo(prior)
+    return undo_in_doubt(effect, prior)

@@ -13,9 +13,10 @@ from typing import Any
 from sloproof import __version__
 from sloproof.contracts import LoadChange, Platform, Where
 from sloproof.effects.incarnation import self_incarnation
-from sloproof.errors import HarnessError, Interrupted, PlatformError
+from sloproof.errors import HarnessError, Interrupted, PlatformError, UsageError
 from sloproof.extensions import Extensions
 from sloproof.model.clock import Clock, SystemClock, boot_id, wall_minus_monotonic
+from sloproof.model.secrets import Secrets
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
 from sloproof.run.aside import aside
@@ -56,13 +57,24 @@ def run_experiment(
     """
     shown = progress or Silent()
     run = _run_id(loaded.experiment)
-    with claimed(loaded.target, options.state, run, shown) as lock:
+    with claimed(loaded.target, options.state, run, shown) as lock, loaded.secrets.exported():
         if signals.received:
             raise Interrupted(f"{signals.received} came before anything was begun")
         try:
-            return _Start(loaded, options, run, signals, shown).engine(lock).run()
+            result = _Start(loaded, options, run, signals, shown).engine(lock).run()
+            return _masked(result, loaded.secrets)
         finally:
             shown.close()
+
+
+def _masked(result: RunResult, secrets: Secrets) -> RunResult:
+    """The result, and what the processes of the run wrote into its logs, without secrets."""
+    for log in sorted((result.record / "work").glob("*.log")):
+        text = log.read_text("utf-8", "surrogateescape")
+        if (shown := secrets.mask(text)) != text:
+            log.write_text(shown, "utf-8", "surrogateescape")
+    left = tuple(map(secrets.mask, result.unreverted))
+    return replace(result, reason=secrets.mask(result.reason), unreverted=left)
 
 
 def _run_id(experiment: Experiment) -> str:
@@ -88,7 +100,8 @@ class _Start:
         experiment = self.loaded.experiment
         seed = self.options.seed if self.options.seed is not None else experiment.seed
         folder = run_folder(self.options.state, self.run)
-        record = RecordWriter(self.options.runs.resolve() / self.run)
+        secrets = self.loaded.secrets
+        record = self._record(secrets)
         record.event(
             0,
             "run.started",
@@ -104,7 +117,9 @@ class _Start:
         record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
         record.text("experiment.yaml", self._resolved(None))  # a run that dies can be judged, too
         header = {"run": self.run, "target": self.loaded.target.name, "place": lock.place}
-        journal = Journal.create(folder / "journal", header | {"origin": origin, "boot": boot_id()})
+        journal = Journal.create(
+            folder / "journal", header | {"origin": origin, "boot": boot_id()}, secrets
+        )
         crew = self._crew(clock, wall, record.folder, seed)
         try:
             crew.guard.start(journal.path, record.folder, [lock.fd])
@@ -125,6 +140,13 @@ class _Start:
             watch=self._watch(crew, record, folder, (origin, wall)),
             origin=origin,
         )
+
+    def _record(self, secrets: Secrets) -> RecordWriter:
+        folder = self.options.runs.resolve() / self.run
+        try:
+            return RecordWriter(folder, secrets)
+        except OSError as error:
+            raise UsageError(f"{folder}: can't be made: {error.strerror}") from error
 
     def _watch(
         self, crew: Crew, record: RecordWriter, folder: Path, anchor: tuple[int, int]
@@ -160,12 +182,14 @@ class _Start:
         work.mkdir()
         load = None
         if self.loaded.experiment.load is not None:
-            load = RealLoad(work / "load", lambda target: self._load_spec(target, seed))
+            load = RealLoad(
+                work / "load", lambda target: self._load_spec(target, seed), self.loaded.secrets
+            )
         project = Path(self.loaded.project)
         return Crew(
             clock=clock,
             platform=self._platform(work),
-            prober=RealProber(work / "prober", project),
+            prober=RealProber(work / "prober", project, self.loaded.secrets),
             load=load,
             observer=TargetObserver(clock, wall),
             guard=GuardianProcess(),
@@ -197,9 +221,12 @@ class _Start:
         for part in experiment.load.mix:
             if part.locustfile:
                 paths[part.locustfile] = project / part.locustfile
+        entry = target.entry
+        if entry.ca is not None:
+            entry = replace(entry, ca=str(Path(target.folder, entry.ca)))
         return load_spec(
             experiment.load,
-            target.entry,
+            entry,
             seed=seed,
             profile_paths=paths,
             crew=self.options.workers,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 from sloproof.contracts import Duration, Rate
 from sloproof.errors import ExtensionError
 from sloproof.extensions import Folder, builtin
 from sloproof.model.target import Target
-from sloproof.spec.experiment import Load, MixPart, Segment
+from sloproof.spec.experiment import FaultPlan, Load, MixPart, Segment
 from sloproof.spec.places import Place, Problems, suggestion
 
 _NOTHING = Duration(0)
+_FASTEST = Rate(Fraction(1_000_000))
+"""More than any machine makes and than a record of one run could hold."""
 _LOAD: Place = ("spec", "load")
 
 
@@ -26,6 +29,10 @@ def check_load(load: Load, project: Path, problems: Problems) -> None:
     for n, segment in enumerate(load.arrivals):
         last = n == len(load.arrivals) - 1
         _check_segment(segment, (*_LOAD, "arrivals", n), problems, last=last)
+        for inside, rate in rates_of(segment):
+            if rate > _FASTEST:
+                message = f"{rate} is more than can be made (at most {_FASTEST})"
+                problems.add((*_LOAD, "arrivals", n, *inside), message)
     for key, value in (("timeout", load.timeout), ("lateness", load.lateness)):
         if value <= _NOTHING:
             problems.add((*_LOAD, key), "must be longer than nothing")
@@ -44,6 +51,28 @@ def check_rates(load: Load, target: Target, problems: Problems) -> None:
             if rate > limit:
                 place = (*_LOAD, "arrivals", n, *key)
                 problems.add(place, f"{rate} is more than target {target.name} allows ({limit})")
+
+
+def check_moments(load: Load, plans: Mapping[int, FaultPlan], problems: Problems) -> None:
+    """No fault begins when the load is over: nobody would meet it."""
+    end = _length(load.arrivals)
+    for n, plan in plans.items():
+        if end is not None and plan.at is not None and plan.at >= end:
+            message = f"begins at {plan.at}, when the load is over: its arrivals end at {end}"
+            problems.add(("spec", "faults", n, "at"), message)
+
+
+def _length(segments: tuple[Segment, ...]) -> Duration | None:
+    """How long arrivals come, or None where the last segment runs to the end."""
+    whole = _NOTHING
+    for segment in segments:
+        if segment.steps and segment.each is not None:
+            whole += segment.each * len(segment.steps)
+        elif segment.for_ is not None:
+            whole += segment.for_
+        else:
+            return None
+    return whole
 
 
 def rates_of(segment: Segment) -> Iterator[tuple[Place, Rate]]:

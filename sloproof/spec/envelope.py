@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sloproof.spec.places import Document, Problems, suggestion
+from sloproof.spec.places import Document, Problems, closest, suggestion
 from sloproof.spec.shapes import validated
 from sloproof.spec.written import Metadata
 
@@ -30,8 +30,11 @@ def open_envelope(problems: Problems, kind: str) -> tuple[Metadata | None, dict[
         problems.add((), f"expected a mapping with {', '.join(_KEYS)}")
         return None, {}
     check_version(problems, API_VERSION)
-    if data.get("kind") != kind:
-        problems.add(("kind",), f"expected {kind}, got {data.get('kind') or 'nothing'}")
+    found = str(data.get("kind") or "nothing")
+    if found != kind:
+        problems.add(("kind",), f"expected {kind}, got {found}")
+        if not closest(found, (kind,)):
+            return None, {}  # something else altogether: none of its keys would be right
     for key in data:
         if key not in _KEYS:
             problems.add((key,), f'unknown key "{key}"{suggestion(key, _KEYS)}')

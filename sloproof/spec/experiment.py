@@ -182,4 +182,3 @@ class Experiment:
     recovery: Recovery = field(default_factory=Recovery)
     stop: tuple[StopCondition, ...] = ()
     seed: int = 1
-    secrets: frozenset[str] = frozenset()

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from sloproof.contracts import Check, Duration, Fault
 from sloproof.model.target import Target
-from sloproof.spec.arrivals import check_load, check_rates
+from sloproof.spec.arrivals import check_load, check_moments, check_rates
 from sloproof.spec.envelope import open_envelope
 from sloproof.spec.experiment import Experiment, FaultPlan, Load
 from sloproof.spec.faults import (
@@ -87,6 +87,7 @@ def check_surroundings(
     load = draft.experiment.load
     if load is not None:
         check_load(load, project, problems)
+        check_moments(load, draft.plans, problems)
     if target is None:
         return
     check_selectors(draft.plans, target, problems)

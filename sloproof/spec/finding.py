@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -63,4 +64,6 @@ def _is_experiment(file: Path) -> bool:
             head = opened.read(HEAD)
     except OSError:
         return False
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "ignore").encode()  # refused when it is read, not overlooked
     return bool(_OURS.search(head) and _KIND.search(head))

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from sloproof.errors import InvalidInput, Problem
 from sloproof.extensions import Extensions
+from sloproof.model.secrets import NO_SECRETS, Secrets, undeclared
 from sloproof.model.target import Target
 from sloproof.spec.envelope import single
 from sloproof.spec.experiments import (
@@ -21,12 +22,13 @@ from sloproof.spec.experiments import (
 from sloproof.spec.finding import project_of, yaml_files
 from sloproof.spec.library import Library
 from sloproof.spec.loaded import Loaded
+from sloproof.spec.naming import names_in
 from sloproof.spec.objectives import Objectives, RecoveryObjective, SignalIndicator
 from sloproof.spec.places import Document, Place, Problems, suggestion
 from sloproof.spec.reading import read_file
 from sloproof.spec.recorded import resolved_text
 from sloproof.spec.targets import build_target, check_target
-from sloproof.spec.variables import Variables, mask, read_variables, substitute
+from sloproof.spec.variables import Variables, read_variables, substitute
 
 __all__ = ["Loaded", "load_experiment", "load_objectives", "resolved_text"]
 
@@ -82,7 +84,7 @@ class _Loading:
         name = target_name or (draft.experiment.target if draft and draft.target_known else None)
         target, their, of_target = self._target(name, own, chosen=target_name is not None)
         self._check_given(own.document, variables, of_target)
-        secrets = variables.secrets | of_target.secrets
+        secrets = NO_SECRETS.and_also(variables.secrets).and_also(of_target.secrets)
         problems = Problems(own.document)
         if draft is not None:
             check_surroundings(draft, target, self.project, problems)
@@ -91,14 +93,15 @@ class _Loading:
         self.found += problems.found
         if self.found or draft is None or target is None or their is None:
             raise InvalidInput(_masked(self.found, secrets))
-        return Loaded(
-            replace(draft.experiment, target=target.name, secrets=secrets),
+        loaded = Loaded(
+            replace(draft.experiment, target=target.name),
             target,
             objectives,
             (own.document, their, *library.behind(sorted(names))),
             self.project,
             frozenset(variables.declared | of_target.declared),
         )
+        return replace(loaded, secrets=_maskable(loaded, secrets, own.document, their))
 
     def _substituted(self, document: Document, *, late: bool) -> tuple[Problems, Variables]:
         problems = Problems(document)
@@ -216,9 +219,26 @@ def _check_measured(objectives: Objectives, library: Library, target: Target) ->
             yield from problems.found
 
 
-def _masked(found: Iterable[Problem], secrets: Iterable[str]) -> list[Problem]:
+def _maskable(loaded: Loaded, declared: Secrets, *documents: Document) -> Secrets:
+    """All secrets, those included that nobody declared; raises where a mask would hide a name.
+
+    What nobody declared and is a part of some name is masked only where it stands.
+    """
+    names = set(names_in(loaded))
+    for name in sorted(names):
+        if declared.mask(name) != name:
+            message = f'"{declared.mask(name)}" is a name with a secret in it: rename one'
+            raise InvalidInput([Problem(loaded.experiment.origin, 0, "", message)])
+    for document in documents:
+        found = undeclared(document.data.get("spec", {}))
+        free = {n: v for n, v in found.items() if not any(v in name for name in names)}
+        declared = declared.and_also(free)
+    return declared
+
+
+def _masked(found: Iterable[Problem], secrets: Secrets) -> list[Problem]:
     """Each problem once, without a secret in its message."""
-    masked = (replace(each, message=mask(each.message, secrets)) for each in found)
+    masked = (replace(each, message=secrets.mask(each.message)) for each in found)
     return list(dict.fromkeys(masked))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 def read_file(path: Path, shown_as: str) -> list[Document]:
     """Every document in a file; raises `InvalidInput` with all that is wrong about its form."""
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _refused(shown_as, 0, "is not a file that can be read to its end")
+        size = found.st_size
         content = path.read_bytes() if size <= LARGEST_FILE else b""
     except OSError as error:
         raise _refused(shown_as, 0, f"can't be read: {error.strerror}") from None

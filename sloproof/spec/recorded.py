@@ -11,6 +11,7 @@ import yaml
 from sloproof.contracts import Fault, Platform, Step, Where
 from sloproof.errors import BrokenRecord, InvalidInput
 from sloproof.extensions import Extensions
+from sloproof.model.secrets import Secrets, masked_places
 from sloproof.model.target import Target
 from sloproof.spec.experiment import Experiment
 from sloproof.spec.experiments import KIND as EXPERIMENT
@@ -23,7 +24,6 @@ from sloproof.spec.reading import read_text
 from sloproof.spec.scalars import mangled, read_plain
 from sloproof.spec.targets import KIND as TARGET
 from sloproof.spec.targets import build_target
-from sloproof.spec.variables import mask
 
 FILE = "experiment.yaml"
 
@@ -64,7 +64,7 @@ class RecordedFault(Fault):
 def resolved_text(loaded: Loaded) -> str:
     """Experiment, target and objectives as one text; `origin` says where each was written."""
     own, _, *others = loaded.documents
-    documents = [_framed(own), _target_frame(loaded.target, loaded.experiment.secrets)]
+    documents = [_framed(own), _target_frame(loaded.target, loaded.secrets)]
     documents[0]["spec"] = {**documents[0]["spec"], "target": loaded.experiment.target}
     documents += [_framed(each) for each in others]
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -92,7 +92,7 @@ def from_record(text: str, extensions: Extensions | None = None) -> Loaded:
 
 
 def _framed(document: Document) -> dict[str, Any]:
-    return {"origin": document.file, **document.shown}
+    return {"origin": document.file, **masked_places(document.shown)}
 
 
 def _unframed(document: Document) -> Problems:
@@ -101,8 +101,8 @@ def _unframed(document: Document) -> Problems:
     return Problems(replace(document, file=origin, data=data, shown=data))
 
 
-def _target_frame(target: Target, secrets: Iterable[str]) -> dict[str, Any]:
-    spec = _masked(as_written(target), frozenset(secrets))
+def _target_frame(target: Target, secrets: Secrets) -> dict[str, Any]:
+    spec = masked_places(secrets.masked(as_written(target)))
     own = {key: spec.pop(key) for key in ("name", "origin", "folder")}
     return {
         "origin": own["origin"],
@@ -112,14 +112,6 @@ def _target_frame(target: Target, secrets: Iterable[str]) -> dict[str, Any]:
         "metadata": {"name": own["name"]},
         "spec": spec,
     }
-
-
-def _masked(data: Any, secrets: frozenset[str]) -> Any:
-    if isinstance(data, dict):
-        return {key: _masked(value, secrets) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_masked(value, secrets) for value in data]
-    return mask(data, secrets) if isinstance(data, str) else data
 
 
 def _experiment(problems: Problems, known: Extensions) -> Experiment:

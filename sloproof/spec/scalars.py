@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 Scalar = str | int | float | bool | None
@@ -23,7 +24,7 @@ def read_plain(text: str) -> Scalar:
         return _WORDS[text]
     if _INTEGER.fullmatch(text) and len(text) < 19:
         return int(text)
-    if _DECIMAL.fullmatch(text):
+    if _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     return text
 

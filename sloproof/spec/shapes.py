@@ -20,9 +20,9 @@ from sloproof.spec.places import Place, Problems, closest, suggestion
 from sloproof.spec.words import say
 
 T = TypeVar("T")
-_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-_CAMEL = ConfigDict(extra="forbid", alias_generator=to_camel)
-_FILLED = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+_CAMEL = ConfigDict(extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
+_FILLED = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 _EXTRA = {"extra_forbidden", "unexpected_keyword_argument"}
 _COSTS = {
     **dict.fromkeys(("missing", "string_type", "int_type", "int_parsing"), 1),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from sloproof.contracts import Duration, Probe
 from sloproof.extensions import Extensions
+from sloproof.model.secrets import without_password
 from sloproof.model.target import Finder, HttpCall, Target, TargetProbe
 from sloproof.spec.envelope import open_envelope
 from sloproof.spec.places import Place, Problems, field_of, suggestion
@@ -16,7 +20,9 @@ from sloproof.spec.variables import is_late
 
 KIND = "Target"
 _OURS = ("name", "origin", "folder")
-_LOOPBACK = ("localhost", "::1")
+_TRY = "try http://127.0.0.1:8080"
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name: a token of RFC 9110, 5.6.2."""
 _SHORTEST_INTERVAL = Duration(10_000_000)
 
 
@@ -51,6 +57,8 @@ def check_target(target: Target, extensions: Extensions, problems: Problems) -> 
     _check_sources(target, problems)
     _check_discovery(target, problems)
     check_hosts(target, problems)
+    _check_commands(target, problems)
+    _check_entry(target, problems)
 
 
 def check_hosts(target: Target, problems: Problems) -> None:
@@ -64,10 +72,18 @@ def check_hosts(target: Target, problems: Problems) -> None:
         except ValueError:
             host, parts = None, urlsplit("")
         if parts.scheme not in ("http", "https") or not host:
-            problems.add(place, f'"{url}" is not an address (try http://127.0.0.1:8080)')
-        elif not _is_loopback(host) and host not in target.allow.hosts:
-            message = f"{host} is not on this host: name it under allow.hosts if it may be touched"
-            problems.add(place, message)
+            problems.add(place, f'"{without_password(url)}" is not an address ({_TRY})')
+        else:
+            _check_host(host, place, target, problems)
+    for place, host in _probed_hosts(target):
+        if not is_late(host):
+            _check_host(host, place, target, problems)
+
+
+def _check_host(host: str, place: Place, target: Target, problems: Problems) -> None:
+    if not _is_loopback(host) and host not in target.allow.hosts:
+        message = f"{host} is not on this host: name it under allow.hosts if it may be touched"
+        problems.add(place, message)
 
 
 def check_ports(target: Target, problems: Problems) -> None:
@@ -89,8 +105,50 @@ def _addresses(target: Target) -> Iterator[tuple[Place, str]]:
                 yield ("spec", "switches", name, key, "url"), call.url
 
 
+def _probed_hosts(target: Target) -> Iterator[tuple[Place, str]]:
+    """The hosts that probes and signals ask: those they name, and those of their addresses."""
+    for group, probes in (("probes", target.probes), ("signals", target.signals)):
+        for n, probe in enumerate(probes):
+            for key, value in probe.params.items():
+                place: Place = ("spec", group, n, "params", key)
+                if key == "host" and isinstance(value, str):
+                    yield place, value
+                elif isinstance(value, str) and "://" in value and not is_late(value):
+                    yield place, _host_of(value)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
 def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_commands(target: Target, problems: Problems) -> None:
+    for key, command in (("start", target.start), ("stop", target.stop)):
+        if command is not None and command.within <= Duration(0):
+            problems.add(("spec", key, "within"), "must be longer than nothing")
+
+
+def _check_entry(target: Target, problems: Problems) -> None:
+    for name, value in target.entry.headers.items():
+        place: Place = ("spec", "entry", "headers", name)
+        if not _HEADER.fullmatch(name):
+            problems.add(place, f'"{name}" is not the name of a header (try x-api-key)')
+        if not value.isprintable():
+            problems.add(place, "a header is one line of text without control characters")
+    ca = target.entry.ca
+    if ca is not None and not Path(target.folder, ca).is_file():
+        problems.add(("spec", "entry", "ca"), f"there is no file {ca} in {target.folder}")
 
 
 def _copies(target: Target) -> Iterator[tuple[Place, Finder]]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sloproof.model.secrets import MASK, SHORTEST_SECRET, variable_for
 from sloproof.spec.places import Document, Place, Problems, suggestion
 from sloproof.spec.scalars import Scalar, read_plain
 
-MASK = "***"
-SHORTEST_SECRET = 4
 BUILT_IN = frozenset({"python", "project"})
 _USE = re.compile(r"\$(\$?)\(([^()]*)\)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -22,17 +21,20 @@ _FOUND = "found."
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """What each variable stands for, which are secret, which were used, and which have no value."""
+    """What each variable stands for, which were used, and which have no value.
+
+    `secret` has the environment variable that holds each secret one.
+    """
 
     values: Mapping[str, Scalar]
-    secret: frozenset[str] = frozenset()
+    secret: Mapping[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     failed: frozenset[str] = frozenset()
 
     @property
-    def secrets(self) -> frozenset[str]:
-        """The secrets' values, to be masked wherever something is written."""
-        return frozenset(str(self.values[name]) for name in self.secret)
+    def secrets(self) -> dict[str, str]:
+        """The secrets' values by environment variable, to be masked wherever they are written."""
+        return {holder: str(self.values[name]) for name, holder in self.secret.items()}
 
     @property
     def declared(self) -> frozenset[str]:
@@ -50,7 +52,7 @@ def read_variables(
 ) -> Variables:
     """The document's `spec.variables` with what was `given` by `--set`, and the built-in ones."""
     values: dict[str, Scalar] = {"python": sys.executable, "project": str(project)}
-    secret: set[str] = set()
+    secret: dict[str, str] = {}
     failed: set[str] = set()
     for name, written in _declared(problems).items():
         place = ("spec", "variables", name)
@@ -58,14 +60,17 @@ def read_variables(
             problems.add(place, f'"{name}" can\'t be the name of a variable')
             continue
         form = _Form.of(written, place, problems)
+        value = form.value(given.get(name), environment, place, problems)
         if form.secret:
-            secret.add(name)
-        values[name] = form.value(given.get(name), environment, place, problems)
+            value = _text(value)
+            own = form.env if name not in given else ""
+            secret[name] = own or variable_for(name)
+        values[name] = value
         if form.secret and len(str(values[name])) < SHORTEST_SECRET:
             problems.add(place, f"a secret of less than {SHORTEST_SECRET} letters can't be masked")
         if problems.within(place):
             failed.add(name)
-    return Variables(values, frozenset(secret), failed=frozenset(failed))
+    return Variables(values, secret, failed=frozenset(failed))
 
 
 def _declared(problems: Problems) -> Mapping[str, Any]:
@@ -172,13 +177,6 @@ def fill(data: Any, found: Mapping[str, Any], missing: Callable[[str, Place], No
         return True
 
     return _walk(data, (), lambda name: _look_up(found, name), known)
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """The text with `***` in place of each secret, longer ones first."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
 
 
 def is_late(text: object) -> bool:

@@ -42,6 +42,7 @@ class Rooms:
         import sloproof.judge
 
         patch.setattr("sloproof.run.start.run_experiment", self.run)
+        patch.setattr("sloproof.doors.outlook.refuse_profiles", lambda loaded: None)
         patch.setattr("sloproof.report.page.write_report", self.write_report)
         patch.setattr(sloproof.judge, "judge", self.judge, raising=False)
         patch.setattr(sloproof.judge, "adequacy", self.adequacy, raising=False)

@@ -102,7 +102,7 @@ class TestASecret:
     def test_reaches_what_needs_it(self, project: Project) -> None:
         loaded = project.load()
         assert loaded.target.entry.headers["authorization"] == f"Bearer {SECRET}"
-        assert loaded.experiment.secrets == {SECRET}
+        assert set(loaded.secrets.values.values()) == {SECRET}
 
     def test_never_reaches_the_record(self, project: Project) -> None:
         text = resolved_text(project.load().running(FOUND))

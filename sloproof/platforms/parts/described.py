@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
@@ -116,7 +117,7 @@ class Described(Platform, Switches, RunsCommands):
         witness: dict[str, Any] = {}
         if observe:
             probe = ProbeSpec(
-                name=f"witness:observed:{' '.join(observe)}",
+                name=f"witness:observed:{_known_by(observe)}",
                 kind="command",
                 params={"argv": list(observe), "folder": self.target.folder, "inverted": True},
                 every=Duration(500_000_000),
@@ -162,6 +163,12 @@ class Described(Platform, Switches, RunsCommands):
             reset=_act(spec.reset, {}),
             seen_by=_status_witness(instance, spec, values),
         )
+
+
+def _known_by(argv: Sequence[str]) -> str:
+    """A command in a name: its program and which of all calls of it, but no argument."""
+    digest = hashlib.sha256("\0".join(argv).encode()).hexdigest()
+    return f"{Path(argv[0]).name}:{digest[:8]}"
 
 
 def _act(spec: HttpCall | CommandSpec, values: Mapping[str, object]) -> dict[str, Any]:

@@ -30,13 +30,20 @@ def main() -> int:
     parser.add_argument("--worker", action="store_true", help="work for a master, anywhere")
     parser.add_argument("--master-host", default="127.0.0.1")
     parser.add_argument("--master-port", type=int, default=5557)
+    parser.add_argument(
+        "--try", action="store_true", dest="tried", help="only import what standard input lists"
+    )
     parser.add_argument("--parent", type=int, help="the process that this one dies with")
     options = parser.parse_args()
     folder: Path | None = options.folder
-    if folder is not None:
+    if folder is not None or options.tried:
         die_with_parent(options.parent)
     import locust  # noqa: F401 - it patches all, so it comes before what opens sockets
 
+    if options.tried:
+        from sloproof.run.load.trial import try_profiles
+
+        return try_profiles()
     if options.worker:
         from sloproof.run.load.worker import work
 

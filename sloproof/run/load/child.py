@@ -24,6 +24,7 @@ PROGRESS_EVERY = 0.5
 def run(folder: Path) -> int:
     """Do what the spec and the commands in `folder` say; gives the exit status."""
     status = Outbox(folder / "status.jsonl")
+    status.hide(LoadSpec.secrets_in(folder))
     spec = LoadSpec.read(folder)
     maker = Master(spec, folder) if spec.distributed else Station(spec, FolderSink(folder, 0))
     try:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sloproof.effects.incarnation import Incarnation
 from sloproof.errors import LoadError
+from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.run.load.live import Live, LiveTail, Recent
 from sloproof.run.load.records import Requests, read_requests
 from sloproof.run.load.spec import LoadSpec
@@ -47,12 +48,18 @@ class Delivered:
 class LoadProcess:
     """The load process that works in `folder`."""
 
-    def __init__(self, folder: Path, spec: LoadSpec, keep_ns: int = 60_000_000_000) -> None:
-        """`keep_ns`: how far back `since` can look."""
+    def __init__(
+        self,
+        folder: Path,
+        spec: LoadSpec,
+        secrets: Secrets = NO_SECRETS,
+        keep_ns: int = 60_000_000_000,
+    ) -> None:
+        """`secrets` are in the environment of the process; `keep_ns`: how far `since` can look."""
         self.folder = folder
         self.spec = spec
         folder.mkdir(parents=True, exist_ok=True)
-        spec.write(folder)
+        spec.write(folder, secrets)
         self._control = Outbox(folder / "control.jsonl")
         self._status = Inbox(folder / "status.jsonl")
         self._tail = LiveTail(folder, keep_ns)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sloproof.model.secrets import NO_SECRETS, Secrets, known_here, resolved
 from sloproof.run.load.pieces import Change, Piece, pieces_of
 from sloproof.run.load.schedule import Schedule
 
@@ -115,16 +116,24 @@ class LoadSpec:
             **{name: data[name] for name in _PLAIN},
         )
 
-    def write(self, folder: Path) -> None:
-        """Write `spec.json` into `folder`; only its owner may read it, headers may be secret."""
+    def write(self, folder: Path, secrets: Secrets = NO_SECRETS) -> None:
+        """Write `spec.json` into `folder`, with references in place of secrets."""
+        hidden, references = secrets.referring(self.to_json())
         fd = os.open(folder / "spec.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor has no path
-            json.dump(self.to_json(), file, indent=1)
+            json.dump({**hidden, "secrets": references}, file, indent=1)
 
     @classmethod
     def read(cls, folder: Path) -> LoadSpec:
-        """The spec in `folder`."""
-        return cls.from_json(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
+        """The spec in `folder`, with the secrets that it refers to from the environment."""
+        data = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        return cls.from_json(resolved(data, data.pop("secrets")))
+
+    @classmethod
+    def secrets_in(cls, folder: Path) -> Secrets:
+        """What the spec in `folder` refers to and nobody may say."""
+        data = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        return known_here(data["secrets"])
 
 
 _PLAIN = (

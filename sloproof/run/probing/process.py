@@ -12,6 +12,7 @@ from typing import Any
 
 from sloproof.contracts import ProbeSpec
 from sloproof.effects.incarnation import Incarnation
+from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.run.mailbox import Inbox, Message, Outbox
 from sloproof.run.probing.samples import (
     Columns,
@@ -55,9 +56,12 @@ class ProbeError:
 class ProberProcess:
     """Drives a prober through the files of `folder`; starts nothing and waits for nothing."""
 
-    def __init__(self, folder: Path, project: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, project: Path | None = None, secrets: Secrets = NO_SECRETS
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._secrets = secrets
         self._project = project
         self._commands = Outbox(folder / "control.jsonl")
         self._inbox = Inbox(folder / "status.jsonl")
@@ -81,7 +85,8 @@ class ProberProcess:
 
     def write_spec(self, probes: Sequence[ProbeSpec]) -> None:
         """Write what to probe from the start on; to be called before the process is started."""
-        spec: dict[str, Any] = {"probes": [spec_to_json(probe) for probe in probes]}
+        hidden, references = self._secrets.referring([spec_to_json(probe) for probe in probes])
+        spec: dict[str, Any] = {"probes": hidden, "secrets": references}
         if self._project is not None:
             spec["project"] = str(self._project)
         text = json.dumps(spec, indent=2)
@@ -108,7 +113,8 @@ class ProberProcess:
 
     def add(self, probe: ProbeSpec) -> None:
         """Start another probe; `sampling` names it once it runs, `errors` why it doesn't."""
-        self._commands.send({"do": "add", "probe": spec_to_json(probe)})
+        hidden, references = self._secrets.referring(spec_to_json(probe))
+        self._commands.send({"do": "add", "probe": hidden, "secrets": references})
 
     def remove(self, name: str) -> None:
         """Start no more samples of this probe; those under way are still recorded."""

@@ -1,0 +1,178 @@
+"""Secrets: masked wherever something is said, and written down only as references.
+
+A reference names the environment variable in which a run, its guardian and all that it starts
+find the value. Passwords inside addresses are masked whether anybody declared them or not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sloproof.errors import HarnessError
+
+MASK = "***"
+SHORTEST_SECRET = 4
+"""Shorter ones can't be masked: they stand in too many other words."""
+PREFIX = "SLOPROOF_SECRET_"
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']*):(?P<password>[^\s/@\"']+)@")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9-]* +(?=\S+$)")
+"""The scheme before the credentials (RFC 9110, 11.4), which is no secret."""
+_TELLING = re.compile(r"(?i)authorization|cookie|token|secret|passw|api-?key|credential")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The values that must not be shown, each by the environment variable that holds it."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def masked(self, data: Any) -> Any:
+        """Plain data with `***` in place of every secret in any of its texts."""
+        return _walk(data, self.mask)
+
+    def mask(self, text: str) -> str:
+        """The text with `***` in place of every secret, longer ones first."""
+        return without_password(_replaced(text, dict.fromkeys(self.values.values(), MASK)))
+
+    def referring(self, data: Any) -> tuple[Any, dict[str, str]]:
+        """Plain data with a reference in place of every secret, and what each reference names."""
+        marks = {value: _mark(name, data) for name, value in self.values.items()}
+        used: dict[str, str] = {}
+
+        def refer(text: str) -> str:
+            found = {value: mark for value, mark in marks.items() if value in text}
+            used.update({marks[v]: n for n, v in self.values.items() if v in found})
+            return _replaced(text, found)
+
+        return _walk(data, refer), used
+
+    def and_also(self, others: Mapping[str, str]) -> Secrets:
+        """These and others; a variable that two values want gets a number behind its name."""
+        found = dict(self.values)
+        for name, value in others.items():
+            if value in found.values():
+                continue
+            number, free = 1, name
+            while free in found:
+                number += 1
+                free = f"{name}_{number}"
+            found[free] = value
+        return Secrets(found)
+
+    @contextmanager
+    def exported(self, environment: MutableMapping[str, str] = os.environ) -> Iterator[None]:
+        """Have the environment hold them, for this process and those it starts."""
+        before = {name: environment.get(name) for name in self.values}
+        environment.update(self.values)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    environment.pop(name, None)
+                else:
+                    environment[name] = value
+
+
+NO_SECRETS = Secrets()
+
+
+def resolved(data: Any, references: Mapping[str, str]) -> Any:
+    """`referring` undone, from the environment; raises `HarnessError` for a value not in it."""
+    missing = sorted(name for name in references.values() if name not in os.environ)
+    if missing:
+        raise HarnessError(
+            f"needs a secret that isn't in the environment: set {', '.join(missing)} and try again"
+        )
+    values = {mark: os.environ[name] for mark, name in references.items()}
+    return _walk(data, lambda text: _replaced(text, values))
+
+
+def known_here(references: Mapping[str, str]) -> Secrets:
+    """The secrets behind references, as far as the environment has them."""
+    return Secrets({n: os.environ[n] for n in references.values() if n in os.environ})
+
+
+def without_password(text: str) -> str:
+    """The text with `***` in place of the password in each address."""
+    return _PASSWORD.sub(rf"\g<user>:{MASK}@", text) if "://" in text else text
+
+
+def undeclared(data: Any, place: str = "") -> dict[str, str]:
+    """What in a document is secret though nobody said so: passwords in addresses, telling headers.
+
+    By the environment variable that is to hold each, which is called after its place.
+    """
+    found: dict[str, str] = {}
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            inside = f"{place}_{key}"
+            if place.endswith("_headers") and _TELLING.search(str(key)) and isinstance(value, str):
+                found[_variable(inside)] = _SCHEME.sub("", value)
+            else:
+                found |= undeclared(value, inside)
+    elif isinstance(data, list | tuple):
+        for number, value in enumerate(data):
+            found |= undeclared(value, f"{place}_{number}")
+    elif isinstance(data, str) and "://" in data:
+        for match in _PASSWORD.finditer(data):
+            found[_variable(place)] = match["password"]
+    return {n: v for n, v in found.items() if len(v) >= SHORTEST_SECRET and v != MASK}
+
+
+def masked_places(data: Any, *, headers: bool = False) -> Any:
+    """Plain data with what is `undeclared` in it masked where it stands, and nowhere else."""
+    if isinstance(data, Mapping):
+        return {
+            key: MASK
+            if headers and _TELLING.search(str(key)) and _is_open(value)
+            else masked_places(value, headers=key == "headers")
+            for key, value in data.items()
+        }
+    if isinstance(data, list | tuple):
+        return [masked_places(value) for value in data]
+    return without_password(data) if isinstance(data, str) else data
+
+
+def _is_open(value: Any) -> bool:
+    return isinstance(value, str) and MASK not in value
+
+
+def variable_for(name: str) -> str:
+    """The environment variable for a secret that has none of its own."""
+    return _variable(name)
+
+
+def _variable(place: str) -> str:
+    return PREFIX + re.sub(r"[^A-Z0-9]+", "_", place.upper()).strip("_")
+
+
+def _mark(name: str, data: Any) -> str:
+    """A reference that stands nowhere in the data, so that it can't be taken for a text of it."""
+    mark, whole = f"$(env.{name})", repr(data)
+    while mark in whole:
+        mark = f"${mark}"
+    return mark
+
+
+def _replaced(text: str, replacements: Mapping[str, str]) -> str:
+    """All replacements at once, longer texts first; what came in is not looked at again."""
+    wanted = sorted(filter(None, replacements), key=len, reverse=True)
+    if not wanted or not any(each in text for each in wanted):
+        return text
+    return re.sub("|".join(map(re.escape, wanted)), lambda match: replacements[match[0]], text)
+
+
+def _walk(data: Any, change: Any) -> Any:
+    if isinstance(data, str):
+        return change(data)
+    if isinstance(data, Mapping):
+        return {_walk(key, change): _walk(value, change) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_walk(value, change) for value in data]
+    return data
