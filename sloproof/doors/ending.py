@@ -92,10 +92,10 @@ def door(command: Callable[..., Ending]) -> Callable[..., NoReturn]:
 def misused(error: Any, *, as_json: bool) -> int:
     """Say in one line what is wrong with a command line; gives the exit status."""
     said = str(error.format_message()).strip()
-    if error.ctx is None or not said or "\n" in said:
+    if not said or "\n" in said:
         error.show()  # no words at all are answered with the help
         return REFUSED
-    command = error.ctx.command_path
+    command = error.ctx.command_path if error.ctx is not None else "sloproof"
     line = f"{command}: {said.rstrip('.')} (try {command} --help)"
     if as_json:
         _write(sys.stdout, json.dumps({"exit_status": REFUSED, "error": line}, indent=2) + "\n")

@@ -26,10 +26,9 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     from sloproof.judge import verdict_json
     from sloproof.report.summary import summary_text
 
-    if not objectives:
-        refuse_unwritable(RECORD=folder / VERDICT)
     record, verdict = judged(folder, objectives)
     if not objectives:
+        refuse_unwritable(RECORD=folder / VERDICT)
         (record.folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
     return Ending(
         STATUS[verdict.outcome], json.loads(verdict_json(verdict)), "\n".join(summary_text(verdict))
@@ -38,8 +37,8 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
 
 def report(folder: Path, output: Path | None) -> Ending:
     """Write the HTML report of a record; its status says only whether that worked."""
-    refuse_unwritable(output=output or folder / REPORT)
     record, verdict = judged(folder)
+    refuse_unwritable(output=output or folder / REPORT)
     path = write_page(record, verdict, Path.cwd(), output)
     return Ending(DONE, {"report": str(path)}, str(path))
 
@@ -58,6 +57,7 @@ def write_page(record: Record, verdict: Verdict, project: Path, output: Path | N
     from sloproof.report.page import write_report
 
     path = output or record.folder / REPORT
+    path.parent.mkdir(parents=True, exist_ok=True)
     own = project / TEMPLATES
     write_report(record, verdict, path, templates=own if own.is_dir() else None)
     return path

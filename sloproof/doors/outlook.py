@@ -143,7 +143,8 @@ def _why_no_file(path: Path) -> str:
         return "is a folder, but a file is to be written"
     if path.exists():
         return "" if os.access(path, os.W_OK) else "may not be written"
-    return _why_no_folder(path.parent)
+    reason = _why_no_folder(path.parent)
+    return f"can't be made: {path.parent} {reason}" if reason else ""
 
 
 def _why_no_folder(path: Path) -> str:
@@ -151,7 +152,7 @@ def _why_no_folder(path: Path) -> str:
     nearest = path.absolute()
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
-    what = "" if nearest == path.absolute() else f"can't be made: {nearest} "
+    what = "" if nearest == path.absolute() else f"can't be made in {nearest}, which "
     if not nearest.is_dir():
         return f"{what}is not a folder"
     if not os.access(nearest, os.W_OK | os.X_OK):

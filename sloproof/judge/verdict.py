@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sloproof.contracts import Finding, Outcome, Window
+from sloproof.errors import BrokenRecord
 from sloproof.judge.case import Case
 from sloproof.judge.measures import measures
 from sloproof.judge.sources import has_source, sources_of
@@ -66,7 +67,11 @@ def judge(
 def _recorded(record: Record) -> Asked:
     from sloproof.spec import from_record
 
-    return from_record(record.experiment_text)
+    try:
+        return from_record(record.experiment_text)
+    except BrokenRecord as error:
+        lines = (f"{record.folder}/experiment.yaml: {line}" for line in str(error).splitlines())
+        raise BrokenRecord("\n".join(lines)) from None
 
 
 def _claim(

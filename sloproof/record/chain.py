@@ -59,7 +59,9 @@ def read_chain(path: Path) -> Chain:
         try:
             line = json.loads(body)
         except ValueError:
-            raise BrokenRecord(f"{path}:{number}: not a JSON line; the record was edited") from None
+            line = None
+        if not isinstance(line, dict):
+            raise BrokenRecord(f"{path}:{number}: not a JSON line; the record was edited")
         if line.pop("prev", None) != head:
             raise BrokenRecord(f"{path}:{number}: the chain of hashes is broken here")
         lines.append(line)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sloproof.errors import BrokenRecord
-from sloproof.record.chain import read_chain
+from sloproof.record.chain import Chain, read_chain
 from sloproof.record.schema import SEALED, Call, Event, RequestKind
 
 if TYPE_CHECKING:
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
     from numpy.typing import NDArray
+
+COLUMNS = {
+    "requests": (
+        *("intended", "sent", "finished", "arrival", "kind"),
+        *("outcome", "late", "status", "error", "size"),
+    ),
+    "probes": ("probe", "intended", "sent", "finished", "ok", "value", "detail"),
+    "calls": tuple(field.name for field in fields(Call)),
+    "signals": ("signal", "time", "value", "labels"),
+}
+"""What the tables must have; a record without a seal may have been made by anybody."""
 
 Batch = dict[str, "NDArray[Any]"]
 
@@ -55,7 +66,7 @@ class Record:
             _check_seal(folder)
         chain = read_chain(folder / "events.jsonl")
         self.torn = chain.torn
-        self.events: tuple[Event, ...] = tuple(_event(line) for line in chain.lines)
+        self.events: tuple[Event, ...] = _events(folder / "events.jsonl", chain)
         if not self.events or self.events[0].kind != "run.started":
             raise BrokenRecord(f"{folder}: the record's events do not begin with run.started")
 
@@ -68,7 +79,7 @@ class Record:
     def guardian(self) -> tuple[Event, ...]:
         """What the guardian wrote; empty where it had nothing to do."""
         path = self.folder / "guardian.jsonl"
-        return tuple(map(_event, read_chain(path).lines)) if path.is_file() else ()
+        return _events(path, read_chain(path)) if path.is_file() else ()
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -78,7 +89,11 @@ class Record:
     @cached_property
     def experiment_text(self) -> str:
         """The fully resolved experiment, target and objectives, as YAML."""
-        return (self.folder / "experiment.yaml").read_text(encoding="utf-8")
+        path = self.folder / "experiment.yaml"
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BrokenRecord(f"{path}: can't be read: {error}") from None
 
     def of_kind(self, *kinds: str) -> list[Event]:
         """The engine's events of these kinds, in order."""
@@ -169,9 +184,13 @@ class Record:
         import pyarrow.parquet as pq
 
         try:
-            return pq.ParquetFile(self.folder / f"{table}.parquet", pre_buffer=False)
+            file = pq.ParquetFile(self.folder / f"{table}.parquet", pre_buffer=False)
         except pa.ArrowInvalid as error:
             raise BrokenRecord(f"{self.folder}/{table}.parquet: unreadable: {error}") from None
+        missing = sorted(set(COLUMNS.get(table, ())) - set(file.schema_arrow.names))
+        if missing:
+            raise BrokenRecord(f"{self.folder}/{table}.parquet: has no {', '.join(missing)}")
+        return file
 
     def _request_metadata(self, key: str) -> list[Any]:
         if not self.has("requests"):
@@ -199,14 +218,26 @@ def _array(column: pa.Array[Any]) -> NDArray[Any]:
     return whole[column.offset : column.offset + len(column)]
 
 
-def _event(line: dict[str, Any]) -> Event:
-    return Event(n=line.pop("n"), t=line.pop("t"), kind=line.pop("kind"), data=line)
+def _event(path: Path, line: dict[str, Any]) -> Event:
+    try:
+        return Event(n=line.pop("n"), t=line.pop("t"), kind=line.pop("kind"), data=line)
+    except KeyError as error:
+        raise BrokenRecord(f"{path}: an event has no {error.args[0]}") from None
+
+
+def _events(path: Path, chain: Chain) -> tuple[Event, ...]:
+    return tuple(_event(path, line) for line in chain.lines)
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BrokenRecord(f"{path}: is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BrokenRecord(f"{path}: is not an object of JSON")
     return found
 
 

@@ -55,7 +55,7 @@ def template_problems(templates: Path) -> list[Problem]:
     problems: list[Problem] = []
     for file in sorted(templates.glob("*.html")) if templates.is_dir() else ():
         try:
-            environment.parse(file.read_text("utf-8"), file.name, str(file))
+            environment.compile(file.read_text("utf-8"), file.name, str(file))
         except TemplateSyntaxError as error:
             problems.append(Problem(str(file), error.lineno, "", str(error.message)))
         except (OSError, UnicodeDecodeError) as error:
