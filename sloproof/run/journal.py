@@ -61,6 +61,10 @@ class Entry:
         """
         return effect_from_json(resolved(self.effect, self.secrets))
 
+    def named(self) -> str:
+        """What it changes, with references as they are; raises `EffectError` like `load`."""
+        return str(effect_from_json(self.effect))
+
     def before(self) -> Json:
         """The state before, complete; raises `HarnessError` where a secret isn't known."""
         prior: Json = resolved(self.prior, self.secrets)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sloproof.effects.incarnation import Incarnation
 from sloproof.errors import SloproofError
+from sloproof.model.secrets import Secrets
 from sloproof.run.journal import Journal, JournalBusy, JournalView, Stage, read_journal
 from sloproof.run.reversal import Reverted, revert
 from sloproof.run.state import run_folders, tidy
@@ -64,8 +67,23 @@ def leftovers(state: Path) -> list[Leftover]:
 
 
 def _leftover(run: str, path: Path, view: JournalView) -> Leftover:
-    names = tuple(entry.mask(str(entry.load())) for entry in view.open_entries)
+    names = tuple(entry.named() for entry in view.open_entries)
     return Leftover(run, path, str(view.header.get("target", "")), names)
+
+
+@contextmanager
+def _informed(view: JournalView) -> Iterator[None]:
+    """Find the secrets that the environment lacks in the files that the run was made from."""
+    named = {name for entry in view.open_entries for name in entry.secrets.values()}
+    missing = named - set(os.environ)
+    found: dict[str, str] = {}
+    if missing:
+        from sloproof.spec.literal import literal_secrets
+
+        for file in view.header.get("files", []):
+            found = literal_secrets(Path(file)) | found
+    with Secrets({name: found[name] for name in missing & set(found)}).exported():
+        yield
 
 
 def recover(
@@ -83,7 +101,8 @@ def recover(
         except FileNotFoundError:
             continue
         try:
-            results.append(_recover_one(folder.name, journal, told))
+            with _informed(journal.view()):
+                results.append(_recover_one(folder.name, journal, told))
         except SloproofError as error:
             journal.release()
             results.append(Recovered(folder.name, error=str(error)))

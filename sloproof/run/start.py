@@ -116,10 +116,14 @@ class _Start:
         record.event(0, "phase", phase="prepare")
         record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
         record.text("experiment.yaml", self._resolved(None))  # a run that dies can be judged, too
-        header = {"run": self.run, "target": self.loaded.target.name, "place": lock.place}
-        journal = Journal.create(
-            folder / "journal", header | {"origin": origin, "boot": boot_id()}, secrets
-        )
+        header = {
+            "run": self.run,
+            "target": self.loaded.target.name,
+            "place": lock.place,
+            "origin": origin,
+            "files": self._files(),
+        }
+        journal = Journal.create(folder / "journal", header | {"boot": boot_id()}, secrets)
         crew = self._crew(clock, wall, record.folder, seed)
         try:
             crew.guard.start(journal.path, record.folder, [lock.fd])
@@ -140,6 +144,11 @@ class _Start:
             watch=self._watch(crew, record, folder, (origin, wall)),
             origin=origin,
         )
+
+    def _files(self) -> list[str]:
+        """Where `recover` finds secrets that stand in files as they are."""
+        origins = (self.loaded.experiment.origin, self.loaded.target.origin)
+        return [str(Path(self.loaded.project, origin)) for origin in origins]
 
     def _record(self, secrets: Secrets) -> RecordWriter:
         folder = self.options.runs.resolve() / self.run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,11 +15,20 @@ ROOT = Path(__file__).parents[2]
 LONGEST = 60
 DAC = "dac_override,-dac_read_search"
 """The capabilities by which root overrides permissions."""
+MEASURED = """
+import atexit, sys
+from pathlib import Path
+report = Path(sys.argv.pop(1))
+atexit.register(lambda: report.write_text(Path("/proc/self/status").read_text()))
+from sloproof.cli import main
+main()
+"""
+"""`getrusage` would count the memory of the process that forked this one as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a process ended: its status, its words, the memory and the seconds it took."""
+    """How a process ended: its status, its words, the most memory and the seconds it took."""
 
     status: int
     out: str
@@ -29,29 +39,23 @@ class Done:
 
 def sloproof(project: Path, *words: str, before: Sequence[str] = ()) -> Done:
     """`sloproof` in a project's folder, perhaps through a program that comes `before` it."""
-    said, told = project.parent / "out", project.parent / "err"
-    environment = {
-        **os.environ,
-        "SLOPROOF_STATE_DIR": str(project.parent / "state"),
-        "PYTHONPATH": str(ROOT),
-    }
-    limits = ["timeout", "--signal=KILL", str(LONGEST)]
-    with said.open("w") as out, told.open("w") as err:
-        began = time.monotonic()
-        process = subprocess.Popen(
-            [*limits, *before, sys.executable, "-m", "sloproof", *words],
-            cwd=project,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        took = time.monotonic() - began
-    return Done(
-        process.returncode, said.read_text(), told.read_text(), usage.ru_maxrss / 1024, took
+    report = project.parent / "memory"
+    here = {"SLOPROOF_STATE_DIR": str(project.parent / "state"), "PYTHONPATH": str(ROOT)}
+    began = time.monotonic()
+    done = subprocess.run(
+        [*before, sys.executable, "-c", MEASURED, str(report), *words],
+        cwd=project,
+        env={**os.environ, **here},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
     )
+    took = time.monotonic() - began
+    peak = re.search(r"VmHWM:\s*(\d+) kB", report.read_text())
+    assert peak is not None
+    return Done(done.returncode, done.stdout, done.stderr, int(peak[1]) / 1024, took)
 
 
 def without_roots_power() -> list[str]:
