@@ -22,7 +22,11 @@ PREFIX = "SLOPROOF_SECRET_"
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']*):(?P<password>[^\s/@\"']+)@")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9-]* +(?=\S+$)")
 """The scheme before the credentials (RFC 9110, 11.4), which is no secret."""
-_TELLING = re.compile(r"(?i)authorization|cookie|token|secret|passw|api-?key|credential")
+_TELLING = re.compile(
+    r"(?i)authorization|cookie|token|secret|passw|api-?key|credential|access-?key"
+)
+_TELLING_PLACES = ("headers", "connectionDetails")
+"""Where a key's name tells that its value is secret; the second is OpenSLO's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Secrets:
 
     def referring(self, data: Any) -> tuple[Any, dict[str, str]]:
         """Plain data with a reference in place of every secret, and what each reference names."""
+        if not self.values:
+            return data, {}
         marks = {value: _mark(name, data) for name, value in self.values.items()}
         used: dict[str, str] = {}
 
@@ -84,6 +90,8 @@ NO_SECRETS = Secrets()
 
 def resolved(data: Any, references: Mapping[str, str]) -> Any:
     """`referring` undone, from the environment; raises `HarnessError` for a value not in it."""
+    if not references:
+        return data
     missing = sorted(name for name in references.values() if name not in os.environ)
     if missing:
         raise HarnessError(
@@ -125,17 +133,17 @@ def undeclared(data: Any, place: str = "") -> dict[str, str]:
     return {n: v for n, v in found.items() if len(v) >= SHORTEST_SECRET and v != MASK}
 
 
-def masked_places(data: Any, *, headers: bool = False) -> Any:
+def masked_places(data: Any, *, telling: bool = False) -> Any:
     """Plain data with what is `undeclared` in it masked where it stands, and nowhere else."""
     if isinstance(data, Mapping):
         return {
             key: MASK
-            if headers and _TELLING.search(str(key)) and _is_open(value)
-            else masked_places(value, headers=key == "headers")
+            if telling and _TELLING.search(str(key)) and _is_open(value)
+            else masked_places(value, telling=telling or key in _TELLING_PLACES)
             for key, value in data.items()
         }
     if isinstance(data, list | tuple):
-        return [masked_places(value) for value in data]
+        return [masked_places(value, telling=telling) for value in data]
     return without_password(data) if isinstance(data, str) else data
 
 

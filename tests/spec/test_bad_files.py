@@ -14,6 +14,8 @@ import pytest
 
 from tests.spec.projects import Project
 
+BAD = Path(__file__).parent / "bad"
+
 
 @dataclass(slots=True)
 class Case:
@@ -38,8 +40,9 @@ class Case:
             self.said.append(text.strip())
 
 
-def read_cases() -> Iterator[Case]:
-    for file in sorted((Path(__file__).parent / "bad").glob("*.txt")):
+def read_cases(folder: Path) -> Iterator[Case]:
+    """The cases in the tables of a folder."""
+    for file in sorted(folder.glob("*.txt")):
         case: Case | None = None
         for line in file.read_text().splitlines():
             if line.startswith("== "):
@@ -52,7 +55,7 @@ def read_cases() -> Iterator[Case]:
             yield case
 
 
-@pytest.mark.parametrize("case", [pytest.param(each, id=each.name) for each in read_cases()])
+@pytest.mark.parametrize("case", [pytest.param(each, id=each.name) for each in read_cases(BAD)])
 def test_a_mistake_is_said_with_its_line(project: Project, case: Case) -> None:
     for before, after in case.changes:
         project.change(case.file, {_lines(before): _lines(after)})

@@ -20,9 +20,9 @@ from sloproof.spec.shapes import validated
 
 OUR_TYPE = "sloproof"
 _PROMQL = (
-    "PromQL is asked of a target's server: name the query as a signal in the target's file "
-    "(signals: [{name: NAME, kind: promql, params: {…}}]), "
-    "and write type: sloproof, spec: {signal: NAME} here"
+    "PromQL is not asked: count the requests of the run (type: sloproof), or have a signal of the "
+    "target read one metric (signals: [{name: NAME, kind: prometheus, params: {url: …, metric: "
+    "…}}]) and write type: sloproof, spec: {signal: NAME} in a thresholdMetric"
 )
 _BAD = (
     "a request without an answer is neither good nor known to be bad, "

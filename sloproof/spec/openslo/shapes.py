@@ -118,7 +118,8 @@ class SloSpec:
     description: str = ""
     indicator: InlineSli | None = None
     indicator_ref: str | None = None
-    alert_policies: tuple[str | Mapping[str, Any], ...] = ()
+    alert_policies: tuple[str | Mapping[str, Any], ...] | None = ()
+    """None where the key stands with nothing behind it, as in OpenSLO's own examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

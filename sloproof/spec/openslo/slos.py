@@ -48,7 +48,7 @@ def build_slo(name: str, catalogue: Catalogue) -> Slo:
     indicator = _indicator(spec, catalogue, problems)
     objectives = _objectives(spec, indicator, problems)
     window = _window(spec, problems)
-    alerts = build_alerts(spec.alert_policies, catalogue, problems)
+    alerts = build_alerts(spec.alert_policies or (), catalogue, problems)
     traffic = _traffic(piece, problems)
     problems.raise_any()
     if indicator is None or window is None:
