@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sloproof.errors import BrokenRecord
 from sloproof.record.reader import Record
 from sloproof.record.schema import Event
 from sloproof.report.figures import FaultFigures, Figures
@@ -43,7 +44,7 @@ def declared(record: Record) -> Declared:
     try:
         text = record.experiment_text
         documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
-    except (OSError, yaml.YAMLError):
+    except (BrokenRecord, yaml.YAMLError):
         return Declared()
     for document in documents:
         for found in (document, _held(document, "experiment")):
