@@ -15,6 +15,7 @@ import pytest
 
 from sloproof.doors.beginning import SKELETON
 from tests.doors.rooms import CommandLine, Ended
+from tests.refusals.real import MEASURED
 
 BUILT_IN = Path(__file__).parents[2]
 TRIAL = ["-m", "sloproof.run.load", "--try"]
@@ -77,6 +78,8 @@ def scene(
 
     def note(process: Any, args: Any, *more: Any, **options: Any) -> None:
         scene.started.append([os.fspath(word) for word in args])
+        # What isn't refused must not run either: here the engine would be the tests' own process.
+        assert scene.started[-1][1:] == TRIAL or MEASURED in scene.started[-1]
         plain(process, args, *more, **options)
 
     monkeypatch.setattr(subprocess.Popen, "__init__", note)
