@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,17 @@ from sloproof.contracts import Window
 from sloproof.judge.clock import Jump, jumps
 from sloproof.judge.faults import ProvenFault, fault_windows, proven_faults
 from sloproof.judge.load import Arrivals, LoadAdequacy, load_adequacy
-from sloproof.judge.probing import ProbeAdequacy, probe_adequacy
+from sloproof.judge.probing import ProbeAdequacy, probe_adequacy, signal_adequacy
 from sloproof.judge.requests import Requests, read_requests
 from sloproof.judge.study import Study
 from sloproof.judge.windows import clipped, phase_windows
-from sloproof.model.target import Target
+from sloproof.model.target import Role, Target, TargetProbe
 from sloproof.record.reader import Record
 from sloproof.spec.experiment import Experiment, FaultPlan, Line
 from sloproof.spec.objectives import Objectives
+
+HEALING: tuple[Role, ...] = ("action", "repaired")
+"""The roles of events by which a system says that it brings something back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,9 @@ class Case:
     faults: tuple[ProvenFault, ...]
     load: LoadAdequacy | None
     probes: tuple[ProbeAdequacy, ...]
-    own_probes: frozenset[str]
+    signals: tuple[ProbeAdequacy, ...]
     jumps: tuple[Jump, ...]
+    target: Target | None
 
     @classmethod
     def of(
@@ -45,7 +50,8 @@ class Case:
         requests = read_requests(record, Arrivals.COLUMNS, arrivals.see)
         faults = proven_faults(record, requests, run)
         wanted = experiment.load
-        intervals = {} if target is None else {one.name: one.every.ns for one in target.probes}
+        intervals = _intervals(() if target is None else target.probes)
+        sampled = _intervals(() if target is None else target.signals)
         return cls(
             record=record,
             experiment=experiment,
@@ -65,14 +71,20 @@ class Case:
                 wanted=wanted is not None,
             ),
             probes=probe_adequacy(record, run, intervals),
-            own_probes=frozenset(intervals),
+            signals=signal_adequacy(record, run, sampled),
             jumps=jumps(record),
+            target=target,
         )
 
     @property
     def run(self) -> Window:
         """From the end of warm-up to the end of recovery."""
         return self.windows["run"]
+
+    @property
+    def own_probes(self) -> tuple[TargetProbe, ...]:
+        """The probes that the target's file declares."""
+        return () if self.target is None else self.target.probes
 
     @property
     def faulted(self) -> bool:
@@ -110,12 +122,22 @@ class Case:
             objectives=dict(self.objectives),
             requests=self.requests,
             faults=self.faults,
+            healer_tells=_healer_tells(self.target),
         )
 
 
 def changes_load(plan: FaultPlan) -> bool:
     """Whether a fault is a part of the arrivals, so that nothing is ever injected."""
     return plan.fault.points_at == "load"
+
+
+def _intervals(probes: Iterable[TargetProbe]) -> dict[str, int]:
+    return {probe.name: probe.every.ns for probe in probes}
+
+
+def _healer_tells(target: Target | None) -> bool:
+    sources = () if target is None else target.events
+    return any(role in source.roles for source in sources for role in HEALING)
 
 
 def _spikes(plans: tuple[FaultPlan, ...], run: Window) -> dict[str, Window]:

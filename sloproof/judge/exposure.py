@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from sloproof.contracts import Window
-from sloproof.judge.facts import EffectFacts, InstanceTarget, LinkTarget
+import numpy as np
+
+from sloproof.contracts import Sense, Window
+from sloproof.judge.facts import EffectFacts, InstanceTarget, LinkTarget, WitnessPlan
 from sloproof.judge.requests import Requests
+from sloproof.judge.wording import SECOND
 from sloproof.record.reader import Record
-from sloproof.record.schema import Call
+from sloproof.record.schema import Call, RequestOutcome
 
 BEFORE_A_BLOW = 5_000_000_000
 """What an instance carried so shortly before it was struck counts as exposed to the blow."""
+MARKING = frozenset({Sense.DELAY, Sense.REFUSED, Sense.BLACKHOLE, Sense.RESET})
+"""What shows on each request that crosses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,9 @@ def _of_effect(record: Record, requests: Requests, effect: EffectFacts, force: W
     window = Window(force.name, begin, max(force.end, begin + 1))
     if _is_entry(record, target):
         count = requests.count(window)
+        felt = _felt(requests, effect.witness, force) if isinstance(target, LinkTarget) else None
+        if felt == 0 and count:
+            return Exposure(0, f"not one of {count} requests felt it on its way through {target}")
         return Exposure(count, f"{count} requests entered through {target}")
     if target is None:
         return Exposure(None, "what it points at was not recorded")
@@ -95,6 +104,25 @@ def _without_probes(record: Record, window: Window, calls: list[Call], words: st
         )
     but = f" ({left_out} more may be the harness's own probes)" if left_out else ""
     return Exposure(count, f"{count} {words}{but}")
+
+
+def _felt(requests: Requests, witness: WitnessPlan | None, force: Window) -> int | None:
+    """How many requests show that they met the fault; None where it leaves no mark on each.
+
+    On a link that every request crosses a delay makes them late, by half of it at least, and a cut
+    or a reset makes them fail. None that did means that the load goes another way.
+    """
+    if witness is None or witness.sense not in MARKING:
+        return None
+    delay = witness.expected if witness.sense is Sense.DELAY else None
+    if witness.sense is Sense.DELAY and delay is None:
+        return None
+    late = math.inf if delay is None else delay * SECOND / 2
+    good_sorts = np.array([sort.outcome is RequestOutcome.OK for sort in requests.sorts])
+    return sum(
+        int(np.count_nonzero(~good_sorts[chunk.sort[rows]] | (chunk.latency[rows] >= late)))
+        for chunk, rows in requests.rows(force)
+    )
 
 
 def _only_one(record: Record, target: InstanceTarget) -> bool:

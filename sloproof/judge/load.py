@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sloproof.contracts import Window
 from sloproof.judge.quantile import at_ranks, rank
-from sloproof.judge.wording import percent, seconds
+from sloproof.judge.wording import count, percent, seconds
 from sloproof.record.reader import Batch, Record
-from sloproof.record.schema import RequestOutcome
+from sloproof.record.schema import NEVER, RequestOutcome
 
 TOLERANCE = Fraction(1, 1000)
 """How far delivered arrivals may be off the planned ones, and the greatest share of late ones."""
@@ -32,6 +32,7 @@ class Arrivals:
     run: Window
     late: int = 0
     no_slot: int = 0
+    untrue: int = 0
     _came: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1 << 16, dtype=bool))
     _lateness: list[NDArray[np.uint32]] = field(default_factory=list)
 
@@ -52,6 +53,9 @@ class Arrivals:
         refused = batch["outcome"] == RequestOutcome.NO_SLOT
         self.late += int(np.count_nonzero(inside & (batch["late"] != 0)))
         self.no_slot += int(np.count_nonzero(inside & refused))
+        finished = batch["finished"]
+        endless = (batch["outcome"] == RequestOutcome.OK) & (finished == NEVER)
+        self.untrue += int(np.count_nonzero(endless | (finished < sent)))
         lateness = (sent - intended)[inside & ~refused & (sent > intended)]
         self._lateness.append(np.minimum(lateness, _MOST).astype(np.uint32))
 
@@ -79,6 +83,7 @@ class LoadAdequacy:
     bound: int | None
     no_slot: int
     reason: str
+    untrue: int = 0
 
     @property
     def adequate(self) -> bool:
@@ -112,6 +117,7 @@ def load_adequacy(
         bound=limit,
         no_slot=arrivals.no_slot,
         reason="",
+        untrue=arrivals.untrue,
     )
     reason = _ending(bool(started), facts if ends else None) or _shortfall(found)
     return replace(found, reason=reason)
@@ -129,10 +135,14 @@ def _ending(started: bool, facts: dict[str, object] | None) -> str:
 
 def _shortfall(found: LoadAdequacy) -> str:
     """What is wrong with the arrivals themselves."""
-    if found.planned is None:
-        return "how many arrivals were planned was not recorded"
-    if found.planned == 0:
-        return "the load had no arrivals"
+    if not found.planned:
+        unknown = "how many arrivals were planned was not recorded"
+        return unknown if found.planned is None else "the load had no arrivals"
+    if found.untrue:
+        return (
+            f"{count(found.untrue, 'request')} can't have ended as recorded: "
+            f"good without ever being answered, or answered before being sent"
+        )
     missing = abs(found.planned - found.delivered)
     if missing > TOLERANCE * found.planned:
         return (

@@ -10,15 +10,19 @@ import numpy as np
 
 from sloproof.contracts import Window
 from sloproof.judge.quantile import at_ranks, rank
-from sloproof.judge.wording import count, percent, seconds
+from sloproof.judge.wording import SECOND, count, percent, seconds
 from sloproof.record.reader import Record, Samples
 
 MISSED = Fraction(1, 100)
 """The greatest share of samples that may be missing."""
 LATENESS = 20_000_000
 """A lateness that is no trouble, however short the interval, in nanoseconds."""
+CLOCK_GRAIN = 1_000_000
+"""An event loop may wake a little early, in nanoseconds."""
 SILENCE = 5
 """So many intervals without a sample at either end of the run: the probe wasn't watched."""
+CACHED = "cached"
+"""What a probe says of an answer that a cache gave in place of the service."""
 _P99 = Fraction(99, 100)
 
 
@@ -54,7 +58,9 @@ def _of(name: str, samples: Samples | None, run: Window, declared: int | None) -
         missed += _silence(samples, declared, run)
     lateness = np.maximum(samples.sent - samples.intended, 0)
     p99 = at_ranks(lateness, rank(len(lateness), _P99))[0] or 0
-    reason = ""
+    reason = _untrue(name, samples)
+    if reason:
+        return ProbeAdequacy(name, len(samples), missed, p99, reason)
     if missed > MISSED * (len(samples) + missed):
         reason = (
             f"probe {name} missed {count(missed, 'sample')} of {len(samples) + missed:,} "
@@ -66,6 +72,53 @@ def _of(name: str, samples: Samples | None, run: Window, declared: int | None) -
             f"with an interval of {seconds(every)}"
         )
     return ProbeAdequacy(name, len(samples), missed, p99, reason)
+
+
+def signal_adequacy(
+    record: Record, run: Window, intervals: Mapping[str, int]
+) -> tuple[ProbeAdequacy, ...]:
+    """Each signal of the target: whether it was sampled throughout the run, in nanoseconds.
+
+    A sample without a number counts: it says that the signal was asked for and gave none.
+    """
+    found = []
+    for name, every in intervals.items():
+        times = [time for time, _, _ in record.signal(name)]
+        inside = sorted(time for time in times if run.begin <= time < run.end)
+        edges = [run.begin, *inside, run.end]
+        hole = int(np.diff(edges).max())
+        expected = int((run.end - run.begin) // every)
+        missed = max(0, expected - len(inside))
+        reason = ""
+        if not times:
+            reason = f"signal {name} has no sample"
+        elif missed > SILENCE + MISSED * expected or hole > SILENCE * every + SECOND:
+            reason = (
+                f"signal {name} has {count(len(inside), 'sample')} of {expected:,} in the run, "
+                f"and none for {seconds(hole)}"
+            )
+        found.append(ProbeAdequacy(name, len(inside), missed, None, reason))
+    return tuple(found)
+
+
+def _untrue(name: str, samples: Samples) -> str:
+    """Why the samples can't be what a prober saw of the service, or ""."""
+    cached = int(np.count_nonzero(samples.detail == CACHED))
+    if cached > MISSED * len(samples):
+        return (
+            f"{cached:,} of {len(samples):,} answers to probe {name} came from a cache: "
+            f"they say nothing about the service"
+        )
+    early = samples.sent < samples.intended - CLOCK_GRAIN
+    backwards = samples.finished < samples.sent
+    again = np.concatenate(([False], np.diff(samples.intended) == 0))
+    impossible = int(np.count_nonzero(early | backwards | again))
+    if impossible:
+        return (
+            f"{count(impossible, 'sample')} of probe {name} can't have been taken when they say: "
+            f"sent before their time, answered before they were sent, or taken twice"
+        )
+    return ""
 
 
 def _interval(samples: Samples) -> int:

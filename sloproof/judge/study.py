@@ -12,10 +12,14 @@ from sloproof.spec.objectives import RecoveryObjective, Slo
 
 @dataclass(frozen=True, slots=True)
 class Study(Evidence):
-    """Evidence with the requests and the proven faults at hand."""
+    """Evidence with the requests and the proven faults at hand.
+
+    `healer_tells` says that the target's file declares events of what brings its copies back.
+    """
 
     requests: Requests
     faults: tuple[ProvenFault, ...]
+    healer_tells: bool = False
 
 
 def requests_of(evidence: Evidence) -> Requests:
@@ -29,6 +33,11 @@ def faults_of(evidence: Evidence) -> tuple[ProvenFault, ...]:
         return evidence.faults
     run = evidence.windows["run"]
     return proven_faults(evidence.record, requests_of(evidence), run)
+
+
+def healer_tells(evidence: Evidence) -> bool:
+    """Whether a healing that no event tells of is somebody else's."""
+    return isinstance(evidence, Study) and evidence.healer_tells
 
 
 def slo_named(evidence: Evidence, name: str) -> Slo | None:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sloproof.contracts import Finding, Outcome, Source, Window
+from sloproof.judge.agreement import contradiction
 from sloproof.judge.assessment import assess
 from sloproof.judge.case import Case, changes_load
+from sloproof.judge.copies import unaccounted
 from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.sources import CARRIED, slos_named
@@ -46,9 +48,12 @@ def evidence_doubts(case: Case) -> tuple[Doubt, ...]:
     found += [Doubt(str(jump)) for jump in case.jumps]
     if case.load is not None and not case.load.adequate:
         found.append(Doubt(case.load.reason, frozenset({Source.REQUESTS})))
-    for probe in case.probes:
-        if probe.reason and probe.probe in case.own_probes:
-            found.append(Doubt(probe.reason, frozenset({Source.PROBES})))
+    own = {probe.name for probe in case.own_probes}
+    reasons = [probe.reason for probe in case.probes if probe.reason and probe.probe in own]
+    reasons += [contradiction(case, probe) for probe in case.own_probes]
+    found += [Doubt(reason, frozenset({Source.PROBES})) for reason in reasons if reason]
+    lacking = [signal.reason for signal in case.signals if signal.reason]
+    found += [Doubt(reason, frozenset({Source.SIGNALS})) for reason in lacking]
     return tuple(found)
 
 
@@ -57,6 +62,7 @@ def attribution_doubts(case: Case) -> tuple[Doubt, ...]:
     since = case.first_fault
     doubts = [
         *_interruptions(case),
+        *_strangers(case),
         *(replace(doubt, since=since) for doubt in _injections(case)),
         *(replace(doubt, since=since) for fault in case.faults for doubt in _of_fault(fault)),
         *(replace(doubt, since=since) for doubt in _baseline(case)),
@@ -101,6 +107,15 @@ def _interruptions(case: Case) -> Iterator[Doubt]:
     for event in ends:
         if event.data.get("how") != "completed":
             yield Doubt(f"the run {event.data.get('how')}: {event.data.get('reason', '')}")
+
+
+def _strangers(case: Case) -> Iterator[Doubt]:
+    """Copies that somebody else restarted: what came of that is not the faults' doing."""
+    for name in unaccounted(case.record):
+        yield Doubt(
+            f"{name} lives another life than before the faults; none of them struck it and no "
+            f"event of the system tells of it, so somebody else may have restarted it"
+        )
 
 
 def _injections(case: Case) -> Iterator[Doubt]:

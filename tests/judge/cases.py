@@ -121,7 +121,13 @@ def calm(requests: str) -> RecordBuilder:
 
 
 FAULT = WrittenFault(name="slow", at=7, until=12, sense=Sense.DELAY, size=0.8, tolerance=0.04)
-GOOD = "at every count\n 0s 10ms 2500"
+GOOD = """
+    at   every  count  took
+    0s   10ms   700    10ms
+    7s   10ms   500    810ms
+    12s  10ms   1300   10ms
+"""
+"""Every answer is right; those that cross the fault are as late as it makes them."""
 
 
 def faulted(requests: str = GOOD, *faults: WrittenFault) -> RecordBuilder:

@@ -12,6 +12,7 @@ from sloproof.contracts import (
     RecoveryName,
     Source,
 )
+from sloproof.judge.copies import still_dead
 from sloproof.judge.recovery import Recovery, recoveries
 from sloproof.judge.study import faults_of, recovery_objective_named
 from sloproof.judge.wording import at, seconds, span
@@ -31,7 +32,10 @@ class RecoveryTime(Check):
         return self.objective
 
     def judge(self, evidence: Evidence) -> Finding:
-        """PASS if the upper end of every interval meets the RTO, FAIL if a lower end misses it."""
+        """PASS if the upper end of every interval meets the RTO, FAIL if a lower end misses it.
+
+        Good answers alone are no recovery while a copy that was there before is dead.
+        """
         objective = recovery_objective_named(evidence, self.objective)
         if objective is None:
             reason = f"there is no recovery objective named {self.objective}"
@@ -52,12 +56,22 @@ class RecoveryTime(Check):
         outcomes = [_outcome(each, rto) for each in found]
         outcome = worst(outcomes)
         telling = [e for e, o in zip(found, outcomes, strict=True) if o is outcome]
+        reason = "; ".join(_words(each, rto) for each in telling)
+        effects = [effect for fault in faults for effect in fault.facts.effects]
+        dead = still_dead(evidence.record, effects)
+        if dead and outcome is Outcome.PASS:
+            outcome = Outcome.INCONCLUSIVE
+            reason += f"; but {_listed(dead)} not brought back by the system: that is no recovery"
         return Finding(
             outcome,
-            "; ".join(_words(each, rto) for each in telling),
+            reason,
             tuple(number for each in found for number in _numbers(each)),
             tuple(note for each in found for note in _notes(each, objective.probe)),
         )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names)} {'was' if len(names) == 1 else 'were'}"
 
 
 def _outcome(found: Recovery, rto: int) -> Outcome:

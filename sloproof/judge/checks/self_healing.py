@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outcome
+from sloproof.judge.copies import Copies
 from sloproof.judge.facts import EffectFacts, InstanceTarget, SystemEvent, system_events
-from sloproof.judge.study import faults_of
+from sloproof.judge.study import faults_of, healer_tells
 from sloproof.judge.wording import at, count, seconds
 from sloproof.model.verdict import worst
 from sloproof.record.reader import Record
@@ -27,7 +28,7 @@ class SelfHealing(Check):
         return self.instance or self.service
 
     def judge(self, evidence: Evidence) -> Finding:
-        """PASS where every blow was healed, in time, and not by the harness."""
+        """PASS where every blow was healed, in time, by the system, and no copy is missing."""
         struck = [
             effect
             for fault in faults_of(evidence)
@@ -38,13 +39,19 @@ class SelfHealing(Check):
             where = f" of {self.label()}" if self.label() else ""
             return Finding(Outcome.INCONCLUSIVE, f"nothing{where} was struck that has to be healed")
         end = evidence.windows["run"].end
-        found = [_healing(evidence.record, effect, end) for effect in struck]
+        told = healer_tells(evidence)
+        found = [_healing(evidence.record, effect, end, told=told) for effect in struck]
         outcomes = [each.outcome(self.within) for each in found]
         outcome = worst(outcomes)
         telling = [e for e, o in zip(found, outcomes, strict=True) if o is outcome]
+        reason = "; ".join(each.words(self.within) for each in telling)
+        missing = Copies.of(evidence.record).missing(self.service)
+        if missing and outcome is Outcome.PASS:
+            outcome = Outcome.INCONCLUSIVE
+            reason += f"; but {', '.join(missing)} lived before the faults and not after them"
         return Finding(
             outcome,
-            "; ".join(each.words(self.within) for each in telling),
+            reason,
             tuple(each.number() for each in found),
             tuple(note for each in found for note in each.notes(evidence.record)),
         )
@@ -61,7 +68,11 @@ class SelfHealing(Check):
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """One blow, and how it was healed; `took` in nanoseconds, at least `waited` where it wasn't."""
+    """One blow, and how it was healed; `took` in nanoseconds, at least `waited` where it wasn't.
+
+    With `silent` the system tells of its healing, but not of this one: somebody else may have done
+    it.
+    """
 
     where: str
     took: int | None
@@ -69,12 +80,14 @@ class Healing:
     by_harness: bool
     healer: SystemEvent | None
     verified: SystemEvent | None
+    silent: bool
 
     def outcome(self, within: Duration | None) -> Outcome:
         """Healed in time, not healed in time, or not long enough watched."""
         if self.took is not None:
             late = within is not None and self.took > within.ns
-            return Outcome.FAIL if late else Outcome.PASS
+            shown = Outcome.INCONCLUSIVE if self.silent else Outcome.PASS
+            return Outcome.FAIL if late else shown
         too_long = within is not None and self.waited > within.ns
         unhealed = within is None and self.by_harness
         return Outcome.FAIL if too_long or unhealed else Outcome.INCONCLUSIVE
@@ -89,7 +102,8 @@ class Healing:
         verified = (
             f", verified at {seconds(self.verified.time)}" if self.verified else ", not verified"
         )
-        return f"{self.where} was healed{healer} after {seconds(self.took)}{limit}{verified}"
+        doubt = ", but no event of the system says that it did so" if self.silent else verified
+        return f"{self.where} was healed{healer} after {seconds(self.took)}{limit}{doubt}"
 
     def number(self) -> Number:
         """How long it took."""
@@ -104,20 +118,22 @@ class Healing:
         return (f"no event of the system says who healed {self.where} ({told} in all)",)
 
 
-def _healing(record: Record, effect: EffectFacts, end: int) -> Healing:
+def _healing(record: Record, effect: EffectFacts, end: int, *, told: bool) -> Healing:
     struck = effect.applying or 0
     healed = effect.healed
     if healed is None and effect.lasting and effect.outcome == "absent":
         healed = effect.undone
     last = effect.undoing if healed is None else healed
     until = end if last is None else last
+    healer = _told(record, effect, ("action", "repaired"), until)
     return Healing(
         where=str(effect.target or effect.text),
         took=None if healed is None else healed - struck,
         waited=max(0, until - struck),
         by_harness=healed is None and effect.outcome == "reverted",
-        healer=_told(record, effect, ("action", "repaired"), until),
+        healer=healer,
         verified=_told(record, effect, ("verified",), None),
+        silent=told and healer is None,
     )
 
 

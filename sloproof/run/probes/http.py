@@ -6,10 +6,17 @@ too. Details: `status N`, `missing` (the text isn't in the body), `slow` (good, 
 `error`. Redirects are answers, not followed. Requests carry the user agent `sloproof-witness`
 unless `headers` name another. On a kept connection that the server has closed in the meantime, an
 idempotent request is sent once more, as HTTP clients do.
+
+Requests ask caches between here and the service to step aside (`cache-control: no-cache`). An
+answer that says that it comes from one all the same has the detail `cached`, though it is good:
+what a cache remembers says nothing about the service, and the judge goes by that. It is said by an
+`age` above 0 (RFC 9111, 5.1), `cache-status` with a `hit` (RFC 9211), or an `x-cache` that begins
+with `hit`.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +67,12 @@ class Http(Probe):
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=0, force_close=self.fresh),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            headers={"user-agent": USER_AGENT, REQUEST_ID: request_id(), **self.headers},
+            headers={
+                "user-agent": USER_AGENT,
+                "cache-control": "no-cache",
+                REQUEST_ID: request_id(),
+                **self.headers,
+            },
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -80,7 +92,10 @@ class Http(Probe):
             return failed(error)
         took = (monotonic_ns() - began) / 1e9
         word = self._fault(answer.status, body, took)
-        return Sample(ok=not word, value=took, detail=word)
+        good = not word
+        if good and _from_cache(answer.headers):
+            word = "cached"
+        return Sample(ok=good, value=took, detail=word)
 
     def _fault(self, status: int, body: bytes, took: float) -> str:
         if not _expected(status, self.expect):
@@ -104,6 +119,14 @@ def failed(error: aiohttp.ClientError | OSError) -> Sample:
         case aiohttp.ClientResponseError():
             return Sample(ok=False, detail="garbled")
     return Sample.failed(error)
+
+
+def _from_cache(headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that the service did not give it now."""
+    age = headers.get("age", "").strip()
+    hits = re.search(r";\s*hit\b", headers.get("cache-status", ""), re.IGNORECASE)
+    told = headers.get("x-cache", "").strip().lower().startswith("hit")
+    return (age.isdigit() and int(age) > 0) or hits is not None or told
 
 
 def _is_status(text: str) -> bool:
