@@ -186,7 +186,10 @@ class SimProber:
             ok = outcome is RequestOutcome.OK and took <= probe.timeout.ns
             return at + took, ok, took / 1e9, "" if ok else outcome.name.lower()
         what = str(probe.params["what"])
-        value = self._server.platform.world.value(str(probe.params["subject"]), what)
+        world, subject = self._server.platform.world, str(probe.params["subject"])
+        value = world.value(subject, what)
+        if what == "dead":
+            value = value or world.life(subject) != probe.params["life"]
         if what == "delay":
             return at + 1000, True, 0.001 + float(value or 0.0), ""
         words = {"dead": "gone", "stopped": "stopped", "cut": "refused"}
@@ -207,12 +210,16 @@ class SimEvent:
 
 @dataclass(slots=True)
 class SimHealer:
-    """Revives a copy `after` nanoseconds of death, and says so; it is the observer as well."""
+    """Revives a copy `after` nanoseconds of death, and says so; it is the observer as well.
+
+    With `only` it looks after that one copy.
+    """
 
     clock: SimClock
     platform: Memory
     after: int | None
     origin: int
+    only: str = ""
     _dead_since: dict[str, int] = field(default_factory=dict)
     _said: list[SimEvent] = field(default_factory=list)
 
@@ -238,6 +245,7 @@ class SimHealer:
     def _advance(self, before: int, after: int) -> None:
         changes = self.platform.world.changes()
         dead = {name for name, state in changes.items() if state.get("dead")}
+        dead = {name for name in dead if self.only in ("", name)}
         for name in sorted(dead):
             since = self._dead_since.setdefault(name, after)
             if self.after is not None and after - since >= self.after:

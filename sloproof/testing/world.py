@@ -218,7 +218,7 @@ class Memory(Platform, Kills, Pauses, DelaysLinks, CutsLinks):
 
     def kill(self, instance: Instance, mode: KillMode, signal: str, grace: Duration) -> Effect:
         """A death."""
-        seen = self._seen(instance.name, "dead", Sense.GONE)
+        seen = self._seen(instance.name, "dead", Sense.GONE, life=int(instance.incarnation))
         return Death(
             world=str(self.world.path),
             subject=instance.name,
@@ -251,12 +251,13 @@ class Memory(Platform, Kills, Pauses, DelaysLinks, CutsLinks):
         )
 
     def _seen(
-        self, subject: str, what: str, sense: Sense, size: float | None = None
+        self, subject: str, what: str, sense: Sense, size: float | None = None, life: int = 0
     ) -> dict[str, Any]:
+        """A death is that of one `life`: it stays one when the copy lives anew."""
         probe = ProbeSpec(
-            name=f"witness:{what}:{subject}",
+            name=f"witness:{what}:{subject}" + (f":{life}" if life else ""),
             kind="world",
-            params={"subject": subject, "what": what},
+            params={"subject": subject, "what": what, "life": life},
             every=Duration(50_000_000),
         )
         tolerance = 0.002 if size is not None else None
