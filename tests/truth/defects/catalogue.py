@@ -86,7 +86,7 @@ SIMULATED = (
     Defect("fault on the wrong link", "slow", b.platform(b.Astray, subject="web-db"),
            SLO, INCONCLUSIVE, "never saw it"),
     Defect("fault on the wrong copy", "kill", b.platform(b.AstrayDeath, subject="web-2"),
-           HEALED, INCONCLUSIVE, "never saw it"),
+           SLO, INCONCLUSIVE, "never saw it"),
     Defect("fault that spills over to its neighbour", "slow", b.platform(b.Spilling),
            SLO, INCONCLUSIVE, "what stands beside it was affected too"),
     Defect("fault that nobody crossed", "slow within", b.traces(b.answered_by_its_own_cache),

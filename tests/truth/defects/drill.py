@@ -18,7 +18,6 @@ from sloproof.model.verdict import Verdict
 from sloproof.record.schema import NEVER, Call, RequestOutcome
 from sloproof.run.crew import Crew
 from sloproof.spec.experiment import Experiment, Line, Selector
-from sloproof.testing.clock import SimClock
 from sloproof.testing.crew import SimHealer, SimLoad, SimProber, SimServer
 from tests.judge.cases import Asked, line, recovery_objective, slo
 from tests.run.simulation import RATE, Simulation, experiment, planned, seconds
@@ -109,7 +108,7 @@ class Drill(Simulation):
         self.wrap = {}
 
     def breaks(self, part: str, wrap: Wrap) -> None:
-        """Let `part` of the crew (`prober`, `load`, `observer`, `platform`) be what `wrap` makes."""
+        """Let `wrap` make another of `part`: of `prober`, `load`, `observer` or `platform`."""
         self.wrap[part] = wrap
 
     def _crew(self, origin: int) -> Crew:
@@ -127,9 +126,8 @@ class Drill(Simulation):
             resolved=lambda target: "{}\n",
             aside=lambda work, meanwhile: work(),
         )
-        return replace(
-            crew, **{part: wrap(getattr(crew, part)) for part, wrap in self.wrap.items()}
-        )
+        broken = {part: wrap(getattr(crew, part)) for part, wrap in self.wrap.items()}
+        return replace(crew, **broken)
 
 
 def fault(kind: str, **fields: object) -> Fault:
@@ -180,6 +178,3 @@ def rehearse(
 def verdict_of(drill: Drill, asked: Experiment, claims: Iterable[Line]) -> Verdict:
     wanted = replace(asked, verify=tuple(claims))
     return judge(drill.record, loaded=Asked(wanted, dict(OBJECTIVES), TARGET))
-
-
-__all__ = ["Drill", "SimClock", "rehearse"]
