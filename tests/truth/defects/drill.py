@@ -148,8 +148,8 @@ def cut() -> Experiment:
     return experiment(planned(fault("partition"), ENTRY_LINK, at=seconds(6), for_=seconds(4)))
 
 
-def kill() -> Experiment:
-    return experiment(planned(fault("pod_kill"), WEB_1, at=seconds(6)), at_most=8)
+def kill(at: float = 6) -> Experiment:
+    return experiment(planned(fault("pod_kill"), WEB_1, at=seconds(at)), at_most=8)
 
 
 def hang() -> Experiment:

@@ -91,10 +91,9 @@ SCENES_OF_RECORDS = (kill(), SCENES["kill"][1])
 def records(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drill, Drill]:
     """Two whole runs of the same experiment, the copy killed later in the second."""
     made = []
-    for heals_after in (2.0, 2.5):
+    for at in (6, 7):
         drill = Drill(tmp_path_factory.mktemp("drill"))
-        drill.heals_after = heals_after
-        drill.run(kill())
+        drill.run(kill(at))
         made.append(drill)
     return made[0], made[1]
 
