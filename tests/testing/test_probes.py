@@ -1,0 +1,184 @@
+"""Every built-in kind of probe passes the check that extensions get, on a real thing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sloproof.contracts import Probe, Sample
+from sloproof.effects.incarnation import Incarnation
+from sloproof.extensions import Extensions
+from sloproof.testing import Answer, How, ScriptedServer, check_probe
+
+PROBES = Extensions.of(Path(__file__).parents[2]).probes
+Do = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A probe of something that is well, and how to make it otherwise."""
+
+    probe: Probe
+    harm: Do
+    mend: Do
+    stall: Do | None = None
+
+
+Setting = Callable[[Path], AbstractContextManager[Stage]]
+
+
+def made(kind: str, **fields: Any) -> Probe:
+    return PROBES[kind](**fields)
+
+
+def serving(kind: str, well: bytes = b"ok", ill: Answer | None = None, **fields: Any) -> Setting:
+    """A stage whose probe asks a scripted server; `{port}` stands for its port."""
+
+    @contextmanager
+    def setting(folder: Path) -> Iterator[Stage]:
+        usual = Answer(body=well)
+        with ScriptedServer(usual=usual) as server:
+            filled = {
+                name: value.format(port=server.port) if isinstance(value, str) else value
+                for name, value in fields.items()
+            }
+            if "host" in filled:
+                filled["port"] = server.port
+            yield Stage(
+                made(kind, **filled),
+                harm=lambda: server.change(ill or Answer(status=503)),
+                mend=lambda: server.change(usual),
+                stall=lambda: server.change(how=How.SILENT),
+            )
+
+    return setting
+
+
+@contextmanager
+def port(folder: Path) -> Iterator[Stage]:
+    with ScriptedServer() as server:
+        probe = made("tcp", host="127.0.0.1", port=server.port)
+        yield Stage(probe, lambda: server.change(how=How.REFUSE), server.change)
+
+
+@contextmanager
+def program(folder: Path) -> Iterator[Stage]:
+    """`cat` of a file: it is gone, or it is a pipe that nobody writes to."""
+    file = folder / "file"
+
+    def well() -> None:
+        file.unlink(missing_ok=True)
+        file.write_text("there")
+
+    def stalled() -> None:
+        file.unlink()
+        os.mkfifo(file)
+
+    well()
+    yield Stage(made("command", argv=("cat", str(file))), file.unlink, well, stalled)
+
+
+@contextmanager
+def life(folder: Path) -> Iterator[Stage]:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        found = Incarnation.of(process.pid)
+        assert found is not None
+        probe = made("process", pid=found.pid, start_time=found.start, boot_id=found.boot)
+        yield Stage(
+            probe,
+            harm=lambda: process.send_signal(signal.SIGSTOP),
+            mend=lambda: process.send_signal(signal.SIGCONT),
+        )
+    finally:
+        process.kill()
+        process.wait()
+
+
+URL = "http://127.0.0.1:{port}/"
+STAGES: dict[str, dict[str, Setting]] = {
+    "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
+    "link": {
+        "": serving("link", host="127.0.0.1"),
+        "kept": serving("link", host="127.0.0.1", kept=True),
+    },
+    "prometheus": {
+        "": serving(
+            "prometheus", b"up 1\n", Answer(body=b"up 0\n"), url=URL, metric="up",
+            ok_when={"gte": 1.0},
+        ),
+        "missing": serving(
+            "prometheus", b"up 1\n", Answer(body=b"down 1\n"), url=URL, metric="up"
+        ),
+    },
+    "tcp": {"": port},
+    "command": {"": program},
+    "process": {"": life},
+}  # fmt: skip
+"""For each kind of probe, in how many ways it is tried."""
+
+
+@pytest.mark.parametrize("kind", PROBES)
+def test_every_built_in_probe_keeps_the_laws(tmp_path: Path, kind: str) -> None:
+    assert kind in STAGES, f"nothing here tries the probe {kind!r}: write a stage for it"
+    for name, setting in STAGES[kind].items():
+        folder = tmp_path / (name or "plain")
+        folder.mkdir()
+        with setting(folder) as stage:
+            check_probe(stage.probe, harm=stage.harm, mend=stage.mend, stall=stage.stall)
+
+
+def test_every_stage_is_that_of_a_probe() -> None:
+    assert set(STAGES) == set(PROBES)
+
+
+def broken(law: str, **lies: Any) -> Any:
+    """A probe that reads a file and breaks one law."""
+    return pytest.param(law, lies, id=law)
+
+
+@pytest.mark.parametrize(
+    ("law", "lies"),
+    [
+        broken("law of bad", always=Sample(ok=True)),
+        broken("law of good", always=Sample(ok=False, detail="no")),
+        broken("law of words", ill=Sample(ok=False)),
+        broken("law of words", ill=Sample(ok=False, detail="a whole\nstory")),
+        broken("law of figures", well=Sample(ok=True, value=float("nan"))),
+        broken("law of samples", ill=RuntimeError("not an OSError")),
+        broken("law of samples", well=None),
+    ],
+)
+def test_a_probe_that_breaks_a_law_is_told_which(
+    tmp_path: Path, law: str, lies: dict[str, Any]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(AssertionError, match=law):
+        check_probe(Liar(str(file), lies), harm=file.unlink, mend=file.touch)
+
+
+@dataclass(frozen=True)
+class Liar(Probe):
+    """Good while the file is there, unless it lies."""
+
+    kind = "liar"
+    file: str
+    lies: dict[str, Any]
+
+    async def sample(self) -> Sample:
+        there = os.path.exists(self.file)  # noqa: ASYNC240, PTH110 - a file of a test, looked at in no time
+        usual = Sample(ok=there, detail="" if there else "gone")
+        said = self.lies.get("always", self.lies.get("well" if there else "ill", usual))
+        if isinstance(said, Exception):
+            raise said
+        found: Sample = said
+        return found
