@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from sloproof.contracts import Probe, Sample
+from sloproof.contracts import Duration, Probe, Sample
 from sloproof.effects.incarnation import Incarnation
 from sloproof.extensions import Extensions
 from sloproof.testing import Answer, How, ScriptedServer, check_probe
 
 PROBES = Extensions.of(Path(__file__).parents[2]).probes
+SHORT = Duration(300_000_000)
 Do = Callable[[], object]
 
 
@@ -163,7 +164,7 @@ def test_a_probe_that_breaks_a_law_is_told_which(
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(AssertionError, match=law):
-        check_probe(Liar(str(file), lies), harm=file.unlink, mend=file.touch)
+        check_probe(Liar(str(file), lies), harm=file.unlink, mend=file.touch, patience=SHORT)
 
 
 @dataclass(frozen=True)
