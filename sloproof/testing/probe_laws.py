@@ -31,11 +31,11 @@ def check_probe(
     """Hold a probe of something real against its laws; leaves it as it was.
 
     What it looks at is well now; `harm` makes it ill and `mend` well again, `stall` keeps it from
-    answering at all until `mend`. Each may take up to `patience` to show. The laws: a docstring that is its help;
-    fields that are plain data; a sample of what is well is good, one of what is ill is not and says
-    why in a word; nothing that the probed thing does is raised; a sample that is cancelled at its
-    time-out ends at once and spoils no later one; samples that may overlap don't disturb each
-    other. Raises `AssertionError` naming the law that is broken.
+    answering at all until `mend`. Each may take up to `patience` to show. The laws: a docstring
+    that is its help; fields that are plain data; a sample of what is well is good, one of what is
+    ill is not and says why in a word; nothing that the probed thing does is raised; a sample that
+    is cancelled at its time-out ends at once and spoils no later one; samples that may overlap
+    don't disturb each other. Raises `AssertionError` naming the law that is broken.
     """
     kind: Any = type(probe)
     assert kind.__doc__, "law of help: a probe's docstring is its help"
