@@ -126,6 +126,29 @@ def test_http_says_which_answers_are_good(params: dict[str, object], detail: str
 
 
 @pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        ("", ""),
+        ("age: 0\r\n", ""),
+        ("age: 1\r\n", "cached"),
+        ("Age: soon\r\n", ""),
+        ("cache-status: Edge; fwd=miss; stored\r\n", ""),
+        ("Cache-Status: Origin; fwd=miss, Edge; hit; ttl=30\r\n", "cached"),
+        ("x-cache: MISS from edge\r\n", ""),
+        ("X-Cache: HIT from edge\r\n", "cached"),
+    ],
+)
+def test_http_tells_the_answers_of_caches(headers: str, detail: str) -> None:
+    sample = against(answering(answer(headers=headers)), "http")
+    assert (sample.ok, sample.detail) == (True, detail)
+
+
+def test_an_answer_that_is_not_good_is_no_better_for_coming_from_a_cache() -> None:
+    sample = against(answering(answer(503, headers="age: 9\r\n")), "http")
+    assert (sample.ok, sample.detail) == (False, "status 503")
+
+
+@pytest.mark.parametrize(
     ("kind", "params", "user_agent"),
     [
         ("http", {"method": "POST", "json": {"text": "hi"}}, "sloproof-witness"),
@@ -144,6 +167,7 @@ def test_requests_say_whose_they_are(kind: str, params: dict[str, Any], user_age
     against(listen, kind, params)
     head = heard[0]
     assert f"user-agent: {user_agent}\r\n" in head
+    assert ("cache-control: no-cache\r\n" in head) is (kind == "http")
     assert head.startswith(f"{params.get('method', 'get').lower()} {params.get('path', '/')} ")
     if "host_header" in params:
         assert "host: api.example\r\n" in head

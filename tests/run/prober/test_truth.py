@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sloproof.contracts import ProbeSpec
+from sloproof.contracts import Duration, ProbeSpec
 from sloproof.run.probing.samples import Taken, read_samples
+from sloproof.testing import Act, Happened, How, ScriptedServer
 from tests.run.prober.stage import (
     EVERY_10_MS,
     Stage,
     answer,
     answering,
-    free_port,
     probing,
-    serving,
     stopped,
     until,
 )
@@ -31,33 +28,18 @@ from tests.run.prober.stage import (
 OUTAGES = 10
 
 
-@dataclass(frozen=True)
-class Outage:
-    """When it began and ended, each between two moments."""
-
-    began: tuple[int, int]
-    ended: tuple[int, int]
-
-
-async def failing_now_and_then(port: int, seed: int) -> list[Outage]:
-    """A server that goes away ten times for 100 to 300 ms."""
+def outages(seed: int) -> list[Act]:
+    """The port is closed ten times for 100 to 300 ms."""
     chance = random.Random(seed)
-    outages: list[Outage] = []
-    closing, closed = 0, 0
-    for _ in range(OUTAGES + 1):
-        opening = time.monotonic_ns()
-        async with serving(answering(answer()), port):
-            opened = time.monotonic_ns()
-            if closed:
-                outages.append(Outage((closing, closed), (opening, opened)))
-            await asyncio.sleep(chance.uniform(0.15, 0.25))
-            closing = time.monotonic_ns()
-        closed = time.monotonic_ns()
-        await asyncio.sleep(chance.uniform(0.1, 0.3))
-    return outages
+    acts, at = [], 0.0
+    for _ in range(OUTAGES):
+        begin = at + chance.uniform(0.15, 0.25)
+        at = begin + chance.uniform(0.1, 0.3)
+        acts.append(Act(begin=Duration.of(begin), end=Duration.of(at), how=How.REFUSE))
+    return acts
 
 
-def near(samples: list[Taken], outage: Outage) -> str:
+def near(samples: list[Taken], outage: Happened) -> str:
     """The samples around the end of an outage, in ms from it, for a failure's message."""
     end = outage.ended[0]
     return "\n".join(
@@ -68,7 +50,7 @@ def near(samples: list[Taken], outage: Outage) -> str:
     )
 
 
-def recovered(samples: list[Taken], outage: Outage) -> tuple[int, int]:
+def recovered(samples: list[Taken], outage: Happened) -> tuple[int, int]:
     """Where its end lies: between the sending of the last bad sample and the first good answer."""
     middle = (outage.began[1] + outage.ended[0]) // 2
     by_sent = sorted(samples, key=lambda taken: taken.sent)
@@ -82,21 +64,25 @@ def recovered(samples: list[Taken], outage: Outage) -> tuple[int, int]:
 def test_the_end_of_an_outage_lies_where_the_samples_say(
     tmp_path: Path, kind: str, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    port = free_port()
-    params: dict[str, object] = {"host": "127.0.0.1", "port": port}
-    if kind == "http":
-        params = {"url": f"http://127.0.0.1:{port}/"}
-    if kind == "kept":
-        kind, params = "link", {**params, "kept": True}
-    spec = ProbeSpec("p", kind, params, EVERY_10_MS)
-    with Stage() as stage, probing(tmp_path, spec) as (prober, process):
-        outages = stage.run(failing_now_and_then(port, seed=7))
-        stopped(prober, process)
+    with ScriptedServer(*outages(seed=7)) as server:
+        params: dict[str, object] = {"host": "127.0.0.1", "port": server.port}
+        if kind == "http":
+            params = {"url": server.url}
+        prefix = kind
+        if kind == "kept":
+            kind, params = "link", {**params, "kept": True}
+        spec = ProbeSpec("p", kind, params, EVERY_10_MS)
+        with probing(tmp_path, spec) as (prober, process):
+            server.begin(time.monotonic_ns())
+            until(lambda: len(server.happened()) == OUTAGES)
+            opened = server.happened()[-1].ended[1]
+            until(lambda: any(each.ok for each in prober.tail.recent("p", opened)))
+            stopped(prober, process)
+        seen = server.happened()
     samples = list(read_samples(tmp_path / "samples.jsonl"))
-    assert len(outages) == OUTAGES
-    prefix = "kept" if "kept" in params else kind
+    assert len(seen) == OUTAGES
     widths = []
-    for outage in outages:
+    for outage in seen:
         low, high = recovered(samples, outage)
         assert low <= outage.ended[1], near(samples, outage)
         assert outage.ended[0] <= high, near(samples, outage)
