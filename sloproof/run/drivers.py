@@ -21,6 +21,9 @@ from sloproof.run.probing.process import Phase, ProberProcess
 from sloproof.run.sight import bad_and_total
 from sloproof.spec.objectives import RecoveryObjective, Slo
 
+NOTICE = 200_000_000
+"""How long before its end the generator is told of it; it looks for messages every 20 ms."""
+
 
 class RealLoad:
     """Locust in its own process. `spec` makes the load's spec once the target is known."""
@@ -54,9 +57,12 @@ class RealLoad:
         self._running().begin(at)
 
     def stop(self, at: int) -> None:
-        """Let arrivals end."""
-        self._stopped = at
-        self._running().stop(at)
+        """Let arrivals end, at a moment that the generator still has before it.
+
+        One that hears of its end after it has made an arrival more than was planned.
+        """
+        self._stopped = max(at, time.monotonic_ns() + NOTICE)
+        self._running().stop(self._stopped)
 
     def live(self) -> Live:
         """The last seconds."""

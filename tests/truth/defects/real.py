@@ -20,7 +20,7 @@ from sloproof.testing import Answer, ScriptedServer
 from tests.testing.proxy import Toxiproxy, toxiproxy
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 60
+PATIENCE = 100
 STANDSTILL = 1.5
 EXPERIMENT = """\
 apiVersion: sloproof/v1

@@ -23,7 +23,7 @@ REAL = (
     Defect("real prober that stands still", "shop", r.stands_still(PROBER),
            BACK, INCONCLUSIVE, "probe entry"),
     Defect("real prober that is killed", "shop", r.dies(PROBER),
-           BACK, INCONCLUSIVE, "probe entry missed"),
+           SLO, INCONCLUSIVE, "its process died"),
     Defect("real Locust that stands still", "shop", r.stands_still(LOAD),
            SLO, INCONCLUSIVE, "late"),
     Defect("real Locust that is killed", "shop", r.dies(LOAD),
