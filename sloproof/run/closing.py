@@ -13,8 +13,6 @@ from sloproof.run.journal import Journal
 from sloproof.run.reversal import Reverted
 
 DRAIN = 10_000_000_000
-LEAD = 200_000_000
-"""The load hears so long beforehand when it ends: its plan ends at one moment for both sides."""
 
 Tell = Callable[..., None]
 Until = Callable[[Callable[[], bool], int, str], None]
@@ -65,7 +63,7 @@ def drain(crew: Crew, *, loading: bool, until: Until, tell: Tell) -> None:
     try:
         if crew.load is not None and loading:
             load = crew.load
-            load.stop(crew.clock.now() + LEAD)
+            load.stop(crew.clock.now())
             until(lambda: load.state() == "done", DRAIN, "the load did not end")
         crew.prober.stop()
         until(lambda: crew.prober.state() == "done", DRAIN, "the prober did not end")
