@@ -47,7 +47,7 @@ def test_a_run_uses_its_secrets_and_tells_none(tmp_path: Path, shop: Shop) -> No
     assert any(path == "/home" and key.startswith("Basic ") for path, key, _ in shop.heard)
     assert not (project.root / "wrong").exists()
     assert not (project.root / "mark").exists()
-    assert {"report.html", "verdict.json", "events.jsonl", "spec.json"} <= project.files()
+    assert {"report.html", "verdict.json", "events.jsonl", "prober.log"} <= project.files()
     assert project.leaks() == []
     assert leaks_in(said) == []
     assert "***" in (project.record / "experiment.yaml").read_text()
