@@ -186,6 +186,8 @@ class Engine:
         if how != "completed":
             self._watch.say(f"{how}: {reason}; putting everything back")
         self._phase("restore")
+        if self._start.known is not None:
+            attempt(lambda: self._say_state("after"))  # as the system left itself, not as we do
         attempt(lambda: self._injector.restore(self._tick_only))  # tried once more below
         troubles = [attempt(self._measure)]
         left, unknown = restore_all(self._injector, self._journal, self._tick_only)
@@ -205,7 +207,6 @@ class Engine:
         self._record.text("experiment.yaml", self._crew.resolved(self._start.known))
         if self._start.known is None:
             return
-        attempt(lambda: self._say_state("after"))  # what a dying target can't say, tables may
         drain(self._crew, loading=self._loading, until=self._until, tell=self._tell)
         collect(self._crew, self._record, self._origin, tell=self._tell, meanwhile=self._tick_only)
 

@@ -72,6 +72,11 @@ class Bench:
         return self.folder / "state"
 
     @property
+    def flag(self) -> Path:
+        """What the experiments' own commands make and remove."""
+        return self.folder / "flag"
+
+    @property
     def environment(self) -> dict[str, str]:
         here = {"SLOPROOF_STATE_DIR": str(self.state), "PYTHONPATH": str(ROOT)}
         return {**os.environ, **here}
@@ -95,7 +100,7 @@ class Bench:
                     pipe.close()
 
     def argv(self, experiment: str, **more: object) -> list[str]:
-        given = {"state": self.file, "flag": self.folder / "flag", **more}
+        given = {"state": self.file, **more}
         return [
             "run",
             str(EXPERIMENTS / f"{experiment}.yaml"),
@@ -158,7 +163,7 @@ class Bench:
         return found
 
     def _flag(self) -> list[str]:
-        return ["flag"] if (self.folder / "flag").exists() else []
+        return ["flag"] if self.flag.exists() else []
 
     def processes(self) -> list[str]:
         """The living processes that carry a tag of a run here, or work in its record."""

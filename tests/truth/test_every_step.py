@@ -29,7 +29,7 @@ NOTICED = 20.0
 def struck(bench: Bench, tmp_path: Path, step: str, number: str, victim: str = "engine") -> Ended:
     """A run that was struck at this step."""
     witness = tmp_path / "reached"
-    argv = [step, number, victim, str(witness), *bench.argv("everything")]
+    argv = [step, number, victim, str(witness), *bench.argv("everything", flag=bench.flag)]
     ended = bench.end(bench.begin(*argv, module="tests.truth.dying"))
     assert witness.exists(), f"{step} was never reached: {ended.words}"
     return ended
@@ -93,6 +93,6 @@ def test_an_engine_without_its_guardian_reverts_and_says_so(
 
 
 def test_the_run_after_all_of_that_works(little: Bench) -> None:
-    ended = little.sloproof(*little.argv("everything"))
+    ended = little.sloproof(*little.argv("everything", flag=little.flag))
     assert ended.status == 0, ended.words
     nothing_is_left(little, REVERTED)

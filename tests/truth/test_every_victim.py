@@ -1,0 +1,144 @@
+"""Whoever of the crew is killed, stopped or interrupted in whatever phase: nothing is left.
+
+Each case runs the whole crew (engine, guardian, Locust, prober, target, Toxiproxy), waits for a
+phase, and strikes a victim at a seeded moment in it. What must hold afterwards is the same for all;
+the exit status is what the design gives for that victim.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from sloproof.effects.incarnation import Incarnation
+from tests.truth.bench import Bench, Ended, soon
+from tests.truth.conftest import SEED
+
+PHASES = ("ready", "warmup", "baseline", "faults", "recovery", "restore")
+"""Their lengths are in `loaded.yaml`; a moment is drawn from a phase's first half-second."""
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP")
+VICTIMS = ("engine", "guardian", "both", "load", "prober", "target", "toxiproxy")
+BROKE, INTERRUPTED, KILLED = 4, 3, -9
+COMPLETED = (0, 1, 3)
+# Silence is noticed after 3 s by the guardian and 6 s by the engine; then a few seconds of Python.
+PATIENCE = 40.0
+MODULES = {
+    "guardian": "sloproof.run.guardian",
+    "load": "sloproof.run.load",
+    "prober": "sloproof.run.prober",
+}
+
+
+def statuses(victim: str, number: str) -> Collection[int]:
+    """What a run may end with; one that was struck when all was done ends as if nothing was."""
+    if victim in ("engine", "both"):
+        ways = {"SIGKILL": KILLED, "SIGSTOP": KILLED}
+        return {ways.get(number, INTERRUPTED), *(COMPLETED if number != "SIGKILL" else ())}
+    if victim == "guardian":
+        return {BROKE, *COMPLETED} if number in ("SIGKILL", "SIGSTOP") else set(COMPLETED)
+    if number == "SIGINT" and victim in ("load", "prober"):
+        return set(COMPLETED)  # a Ctrl-C is the engine's to answer
+    return {BROKE, *COMPLETED}
+
+
+def begun(bench: Bench, phase: str, process: subprocess.Popen[str]) -> bool:
+    """Whether the run has come to this phase, or past it."""
+    if process.poll() is not None:
+        return True
+    for record in bench.records:
+        with contextlib.suppress(OSError):
+            if f'"phase":"{phase}"' in (record / "events.jsonl").read_text():
+                return True
+    return False
+
+
+def pids(bench: Bench, process: subprocess.Popen[str], victim: str) -> list[int]:
+    """The processes of a victim that live now."""
+    if victim == "engine":
+        return [process.pid]
+    if victim == "both":
+        return [*pids(bench, process, "guardian"), process.pid]
+    if victim == "target":
+        return [bench.found["pid"]] if bench.file.exists() else []
+    if victim == "toxiproxy":
+        return [bench.found["toxiproxy"]["pid"]] if bench.file.exists() else []
+    found = [line.partition(":") for line in bench.processes()]
+    return [int(pid) for pid, _, words in found if MODULES[victim] in words]
+
+
+def strike(bench: Bench, process: subprocess.Popen[str], victim: str, number: str) -> list[int]:
+    """Send the signal; gives those that got it."""
+    struck = []
+    for pid in pids(bench, process, victim):
+        life = Incarnation.of(pid)
+        if life is not None and life.send(signal.Signals[number]):
+            struck.append(pid)
+    return struck
+
+
+def awaken(struck: list[int]) -> None:
+    """SIGCONT to whoever still stands still: it must do no harm any more."""
+    for pid in struck:
+        life = Incarnation.of(pid)
+        if life is not None:
+            life.send(signal.SIGCONT)
+
+
+@pytest.mark.sampled(9)
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("phase", PHASES)
+def test_nothing_is_left_and_the_next_run_works(
+    bench: Bench, phase: str, victim: str, number: str
+) -> None:
+    process = bench.begin(*bench.argv("loaded", flag=bench.flag))
+    soon(lambda: begun(bench, phase, process), PATIENCE, phase)
+    time.sleep(random.Random(f"{SEED}:{phase}:{victim}:{number}").uniform(0, 0.5))
+    struck = strike(bench, process, victim, number)
+    ended = bench.end(process)
+    awaken(struck)
+    assert ended.status in statuses(victim, number), ended.words
+    if victim == "both":
+        recovered = bench.sloproof("recover")
+        assert recovered.status == 0, recovered.words
+    _is_clean(bench, ended)
+    _next_run_works(bench)
+
+
+def _is_clean(bench: Bench, ended: Ended) -> None:
+    """The target was the run's own, so it is gone with it, and all that was done to it."""
+    soon(lambda: not bench.journals, PATIENCE, "the journal's end")
+    soon(lambda: not bench.processes(), PATIENCE, "the end of every process")
+    assert not bench.flag.exists()
+    if ended.status in (BROKE, INTERRUPTED):
+        assert ended.said["reason"], "it says why"
+        assert ended.said["unreverted"] == []
+    if ended.status == 0:
+        assert ended.said["how"] == "completed"
+
+
+def _next_run_works(bench: Bench) -> None:
+    if os.environ.get("SLOPROOF_TRUTH") == "full":
+        again = bench.sloproof(*bench.argv("everything", flag=bench.flag))
+        assert again.status in COMPLETED, again.words
+    lock = bench.state / "locks"
+    assert bench.sloproof("status", "--json").status == 0
+    assert not list((bench.state / "runs").glob("*")), list(lock.glob("*"))
+
+
+def test_undisturbed_it_passes(bench: Bench) -> None:
+    """What makes the others mean something."""
+    ended = bench.sloproof(*bench.argv("loaded", flag=bench.flag))
+    assert ended.said["outcome"] == "PASS", ended.words
+    _is_clean(bench, ended)
+    record = Path(ended.said["record"])
+    assert json.loads((record / "seal.json").read_text())
