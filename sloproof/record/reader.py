@@ -113,6 +113,11 @@ class Record:
         """What the column `error` of the requests points into; the first is "" for none."""
         return self._request_metadata("errors")
 
+    @property
+    def request_count(self) -> int:
+        """How many requests there are; nothing of them is read."""
+        return self._parquet("requests").metadata.num_rows if self.has("requests") else 0
+
     def requests(self, columns: Sequence[str]) -> Iterator[Batch]:
         """The requests in batches of numpy arrays by column, in the file's order."""
         if not self.has("requests"):

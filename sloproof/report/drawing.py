@@ -5,6 +5,7 @@ Names from a record enter only as data, never an expression.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,10 +45,14 @@ class Frame:
 
 
 def rows(values: Iterable[Mapping[str, object]]) -> alt.InlineData:
-    """Data that stands in the specification itself."""
+    """Data that stands in the specification itself.
+
+    As one text: Altair copies what is a list or a mapping, deeply, each time it puts charts together.
+    """
     import altair as alt
 
-    return alt.InlineData(values=[dict(value) for value in values])
+    text = json.dumps([dict(value) for value in values], allow_nan=False)
+    return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
 
 
 def time(frame: Frame, field: str = "x") -> alt.X:

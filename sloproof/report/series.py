@@ -148,7 +148,7 @@ def bin_width(span_s: float, requests: int) -> float:
 
 def traffic(record: Record, on: Axis, windows: Sequence[tuple[float, float]]) -> Traffic | None:
     """The requests of a record in one pass; None where there are none."""
-    rows = sum(len(batch["intended"]) for batch in record.requests(["intended"]))
+    rows = record.request_count
     if not rows:
         return None
     width = bin_width(on.end_s - on.begin_s, rows)
