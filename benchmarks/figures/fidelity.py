@@ -1,0 +1,192 @@
+"""Injected size against requested, of every built-in fault that has one; all are witnessed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.figure import Bench, Figure, Goal, Result, Row, Table
+from benchmarks.machine import ROOT
+
+SPEECH = "{from: dialogue, to: speech}"
+DIALOGUE = "{from: gateway, to: dialogue}"
+EVERY_S = 7
+HEAD = """\
+apiVersion: sloproof/v1
+kind: Experiment
+metadata: {name: fidelity}
+spec:
+  target: digital-human
+  load:
+    warmup: 2s
+    mix: [{profile: conversation, share: 100%}]
+    arrivals: [{rate: 30/s}]
+  baseline: 5s
+  recovery: {at_least: 4s, at_most: 20s}
+  verify: [{slo: dialogue-availability}]
+  faults:
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault as it stands in the experiment."""
+
+    name: str
+    kind: str
+    where: str
+    fields: str = "{}"
+    seconds: int = 4
+
+    def text(self, at: int) -> str:
+        lasts = f", for: {self.seconds}s" if self.seconds else ""
+        return (
+            f"    - {{name: {self.name}, inject: {self.kind}, where: {self.where}, "
+            f"with: {self.fields}, at: {at}s{lasts}}}\n"
+        )
+
+
+FAULTS = (
+    Planned("latency-20ms", "latency", SPEECH, "{delay: 20ms}"),
+    Planned("latency-100ms", "latency", DIALOGUE, "{delay: 100ms}"),
+    Planned("latency-400ms", "latency", SPEECH, "{delay: 400ms}"),
+    Planned("latency-50ms-both", "latency", SPEECH, "{delay: 50ms, direction: both}"),
+    Planned("bandwidth-20kB", "bandwidth", SPEECH, "{rate: 20kB/s}"),
+    Planned("bandwidth-100kB", "bandwidth", DIALOGUE, "{rate: 100kB/s}"),
+    Planned("errors-all", "http_error", "{service: speech}", "{share: 100%}"),
+    Planned("errors-half", "http_error", "{service: speech}", "{share: 50%}", 20),
+    Planned("refused", "partition", SPEECH, "{mode: refused}"),
+    Planned("blackhole", "partition", SPEECH, "{mode: blackhole}"),
+    Planned("reset", "connection_reset", SPEECH),
+    Planned("pause", "pod_pause", "{instance: dialogue-2}"),
+    Planned("kill", "pod_kill", "{service: dialogue, pick: {count: 1}}", seconds=0),
+)
+
+
+def measure(bench: Bench) -> Result:
+    """All faults one after the other in one run of the reference system, repeated."""
+    seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for turn in range(repetitions := bench.times(3, 1)):
+        bench.say(f"run {turn + 1} of {repetitions}, two minutes")
+        folder = bench.folder / f"run-{turn}"
+        for fault in _run(folder)["measures"]["faults"]:
+            seen[fault["name"].partition(" ")[0]].append(fault)
+    sized = {name: found for name, found in seen.items() if found[0]["requested"] is not None}
+    rows = [_off(name, found) for name, found in sized.items()]
+    everything = [fault for found in seen.values() for fault in found]
+    witnessed = sum(fault["witnessed"] for fault in everything)
+    wanted = len(FAULTS) * repetitions
+    rows.append(
+        Row(
+            what="faults that were witnessed",
+            value=witnessed / wanted * 100,
+            unit="%",
+            statistic="share",
+            repetitions=wanted,
+            goal=Goal(at_least=100),
+        )
+    )
+    table = Table(
+        "Each fault",
+        ("fault", "requested", "measured", "witnessed", "met", "time to revert"),
+        tuple(_cells(name, found) for name, found in seen.items()),
+    )
+    doubts = [
+        f"{fault['name']} was not witnessed: {fault['witness_reason']}"
+        for fault in everything
+        if not fault["witnessed"]
+    ]
+    return Result(rows=tuple(rows), tables=(table,), notes=tuple(dict.fromkeys(doubts)))
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    """One run as a user starts it, in a project with the repository's targets and objectives."""
+    (folder / "experiments").mkdir(parents=True)
+    for name in ("slo", "experiments/targets"):
+        (folder / name).symlink_to(ROOT / name)
+    at, lines = 5, []
+    for fault in FAULTS:
+        lines.append(fault.text(at))
+        at += fault.seconds + EVERY_S - 4
+    file = folder / "experiments" / "fidelity.yaml"
+    file.write_text(HEAD + "".join(lines))
+    (folder / "system").mkdir()
+    state = folder / "system" / "state.json"
+    argv = [sys.executable, "-m", "sloproof", "run", str(file), "--no-report", "--json"]
+    argv += [f"--runs={folder / 'runs'}", f"--set=state={state}", "--allow-inconclusive"]
+    # Open breakers and retries would keep requests from meeting the fault.
+    argv += ["--set=breaker=off", "--set=retry=off"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SLOPROOF_STATE_DIR": str(folder / "state"),
+    }
+    done = subprocess.run(
+        argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode in (0, 1, 3), done.stderr[-800:]
+    record = Path(json.loads(done.stdout)["record"])
+    found: dict[str, Any] = json.loads((record / "verdict.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _off(name: str, found: list[dict[str, Any]]) -> Row:
+    """How far the measured size is off, worst of the repetitions; shares in percentage points."""
+    requested, unit = found[0]["requested"], found[0]["unit"]
+    sizes = [fault["measured"] for fault in found if fault["measured"] is not None]
+    if unit == "s":
+        off, shown, bound = [abs(m - requested) * 1000 for m in sizes], "ms", 2.0
+        bound = max(bound, 0.05 * requested * 1000)
+    else:
+        off, shown, bound = [abs(m - requested) / requested * 100 for m in sizes], "%", 5.0
+    return Row(
+        what=f"{name}: off the requested size",
+        value=max(off, default=float("inf")),
+        unit=shown,
+        statistic="greatest",
+        repetitions=len(found),
+        goal=Goal(at_most=round(bound, 3)),
+    )
+
+
+def _cells(name: str, found: list[dict[str, Any]]) -> tuple[str, ...]:
+    sizes = [fault["measured"] for fault in found if fault["measured"] is not None]
+    revert = [f["time_to_revert_s"] for f in found if f["time_to_revert_s"] is not None]
+    exposed = [fault["exposure"] for fault in found if fault["exposure"] is not None]
+    return (
+        name,
+        _size(found[0]["requested"], found[0]["unit"]),
+        _size(median(sizes) if sizes else None, found[0]["unit"]),
+        f"{sum(fault['witnessed'] for fault in found)} of {len(found)}",
+        f"{sum(exposed):,} requests",
+        f"{median(revert) * 1000:.0f} ms" if revert else "",
+    )
+
+
+def _size(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit == "s":
+        return f"{value * 1000:.2f} ms"
+    return f"{value / 1000:.1f} kB/s" if unit == "B/s" else f"{value:.1%}"
+
+
+FIGURE = Figure(
+    name="fidelity",
+    place=5,
+    title="Injected size against requested",
+    goal="±5 % or ±2 ms; every fault witnessed",
+    method=(
+        "All kinds of fault one after the other in one run of the reference system at 30 "
+        "requests/s, its breakers and retries switched off so that requests meet them. Sizes are "
+        "the judge's, from the witnesses' samples alone; the goal is for the worst repetition."
+    ),
+    measure=measure,
+)
