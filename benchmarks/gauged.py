@@ -50,6 +50,11 @@ def memory_kib(pid: int | str, what: str) -> int:
     return next((int(line.split()[1]) for line in lines.splitlines() if line.startswith(what)), 0)
 
 
+def pids() -> list[int]:
+    """All processes there are."""
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+
+
 def _main() -> None:
     from sloproof.cli import main
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gauged import pids
 from benchmarks.machine import ROOT
 from benchmarks.projects import project
 from benchmarks.server import serving
@@ -69,7 +70,7 @@ class Harness:
     def processes(self) -> list[int]:
         """Those that live and belong to this run: they carry its state folder with them."""
         own = f"SLOPROOF_STATE_DIR={self.state}".encode()
-        return [pid for pid in _pids() if own in _read(f"/proc/{pid}/environ").split(b"\0")]
+        return [pid for pid in pids() if own in _read(f"/proc/{pid}/environ").split(b"\0")]
 
     def guardian(self) -> int | None:
         """The guardian's pid, if there is one yet."""
@@ -217,10 +218,6 @@ def _living(harness: Harness) -> list[int]:
 
 def _environment(state: Path) -> dict[str, str]:
     return {**os.environ, "SLOPROOF_STATE_DIR": str(state), "PYTHONPATH": str(ROOT)}
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _read(path: str) -> bytes:

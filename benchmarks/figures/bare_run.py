@@ -58,8 +58,10 @@ def measure(bench: Bench) -> Result:
         rows=tuple(rows),
         missing=tuple(missing),
         notes=(
-            "Ours starts a guardian and a prober beside the engine, writes, seals and judges a "
-            "record; the peer's runs two commands and writes a journal.",
+            (
+                "Ours starts a guardian and a prober beside the engine, writes, seals and judges a "
+                "record; the peer's runs two commands and writes a journal."
+            ),
         ),
     )
 

@@ -50,10 +50,7 @@ def measure(bench: Bench) -> Result:
         )
     return Result(
         rows=tuple(rows),
-        notes=(
-            "The second goal is the confidence of a general claim, 95 %: at the very edge of the "
-            "objective at most one run in twenty may be called PASS.",
-        ),
+        notes=("The second goal is the confidence of a general claim, 95 %.",),
     )
 
 

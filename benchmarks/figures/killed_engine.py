@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.figure import Bench, Figure, Goal, Result, Row, row
-from benchmarks.proxied import PATIENCE_S, Aftermath, Harness, Proxied, standing
+from benchmarks.proxied import PATIENCE_S, Aftermath, Proxied, standing
 
 SEED = 20261125
 LONG = "--set=lasts=60s"
@@ -37,8 +37,10 @@ def measure(bench: Bench) -> Result:
             _left("engine and guardian killed, then `recover`: runs that left something", both),
         ),
         notes=(
-            f"{len(struck):,} of {len(killed):,} engines were killed while a toxic was in the "
-            "world; times to revert are theirs.",
+            (
+                f"{len(struck):,} of {len(killed):,} engines were killed while a toxic was in the "
+                "world; times to revert are theirs."
+            ),
             f"So were {sum(e.present for e in both):,} of {len(both):,} engines with guardians.",
         ),
     )
@@ -66,7 +68,7 @@ def _kill(chance: random.Random, lasts: float, world: Proxied) -> Aftermath:
 def _hang(chance: random.Random, world: Proxied) -> Aftermath:
     """SIGSTOP at a random moment while the toxic is in the world."""
     with world.running(LONG) as harness:
-        _until(lambda: world.toxics())
+        _until(world.toxics)
         time.sleep(chance.uniform(0, 1))
         harness.strike(signal.SIGSTOP)
         return world.aftermath(harness)
@@ -76,7 +78,7 @@ def _kill_both(chance: random.Random, lasts: float, world: Proxied) -> Aftermath
     """SIGKILL of engine and guardian at a random moment of the guardian's life; then recover."""
     began = time.monotonic()
     with world.running() as harness:
-        guardian = _until(lambda: harness.guardian())
+        guardian = _until(harness.guardian)
         left = lasts - (time.monotonic() - began)
         time.sleep(chance.uniform(0, max(0.0, left)))
         harness.strike(signal.SIGKILL, guardian)

@@ -83,7 +83,7 @@ class RecordWriter:
         with pq.ParquetWriter(
             self.folder / "requests.parquet",
             schema,
-            use_dictionary=_REPEATED,
+            use_dictionary=_REPEATED,  # type: ignore[arg-type] # the stubs know no list
             column_encoding=dict.fromkeys(_NUMBERED, "DELTA_BINARY_PACKED"),
         ) as writer:
             for batch in batches:

@@ -47,7 +47,7 @@ class Frame:
 def rows(values: Iterable[Mapping[str, object]]) -> alt.InlineData:
     """Data that stands in the specification itself.
 
-    As one text: Altair copies what is a list or a mapping, deeply, each time it puts charts together.
+    As one text: lists and mappings Altair copies deeply, each time it puts charts together.
     """
     import altair as alt
 
