@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -104,11 +105,12 @@ def _value(row: Entry) -> str:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, whole numbers whole."""
-    if value == int(value) or abs(value) >= 1000:
+    """Three significant digits, whole numbers whole, nothing below a ten-thousandth."""
+    if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
-    digits = next((d for d in range(1, 7) if abs(value) >= 10.0 ** (1 - d)), 6)
-    return f"{value:.{max(1, digits + 1) if abs(value) < 100 else 1}f}"
+    if abs(value) < 1e-4:
+        return "0"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def _provenance(measured: Entry) -> str:

@@ -5,7 +5,7 @@ from benchmarks.growing import MOST, RATE, memory
 
 
 def measure(bench: Bench) -> Result:
-    return memory(bench, bench.times(30, 2))
+    return memory(bench, bench.times(30, 5))
 
 
 FIGURE = Figure(
