@@ -109,7 +109,8 @@ def show(words: RenderableType, stream: IO[str]) -> None:
         return
     from rich.console import Console
 
-    console = Console(file=stream, highlight=False, markup=False, soft_wrap=isinstance(words, str))
+    plain = isinstance(words, str)
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=plain)
     with console.capture() as captured:
         console.print(words)
     _write(stream, captured.get())
