@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,21 @@ def _listener(port: int) -> Incarnation | None:
     The kernel's own lists are read, since this is asked often and by an engine that must not hang:
     looking at every connection of every process takes a tenth of a second on a busy host.
     """
-    sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+    sockets = frozenset(f"socket:[{inode}]" for inode in _listening(port))
     if not sockets:
         return None
-    holders = [folder for folder in Path("/proc").glob("[0-9]*") if _holds(folder / "fd", sockets)]
-    found = [life for life in map(Incarnation.of, (int(one.name) for one in holders)) if life]
+    known = _oldest_holder(sockets)
+    if known is None or not (known.alive() and _holds(known.pid, sockets)):
+        _oldest_holder.cache_clear()
+        known = _oldest_holder(sockets)
+    return known
+
+
+@lru_cache(maxsize=256)
+def _oldest_holder(sockets: frozenset[str]) -> Incarnation | None:
+    """Who has held these sockets longest; remembered, as a socket rarely changes hands."""
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    found = [life for pid in pids if _holds(pid, sockets) and (life := Incarnation.of(pid))]
     return min(found, key=lambda life: (life.start, life.pid), default=None)
 
 
@@ -74,8 +85,9 @@ def _listening(port: int) -> Iterator[str]:
                     yield inode
 
 
-def _holds(fds: Path, sockets: Set[str]) -> bool:
-    """Whether one of the open files in the folder is one of these sockets."""
+def _holds(pid: int, sockets: Set[str]) -> bool:
+    """Whether one of the process's open files is one of these sockets."""
+    fds = f"/proc/{pid}/fd"
     try:
         names = os.listdir(fds)  # noqa: PTH208 - thousands of paths would be built for nothing
     except OSError:

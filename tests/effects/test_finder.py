@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +13,7 @@ from contextlib import ExitStack
 import pytest
 
 from sloproof.effects.finder import Finder
-from sloproof.effects.incarnation import self_incarnation
+from sloproof.effects.incarnation import Incarnation, self_incarnation
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
@@ -27,6 +29,20 @@ def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 def test_the_process_that_listens_is_found(listening: socket.socket) -> None:
     assert Finder(listens=listening.getsockname()[1]).find() == self_incarnation()
+
+
+def test_who_inherited_the_socket_is_found_once_the_first_is_gone(
+    listening: socket.socket,
+) -> None:
+    finder = Finder(listens=listening.getsockname()[1])
+    argv = [sys.executable, "-S", "-c", "input()"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, pass_fds=[listening.fileno()]) as heir:
+        assert finder.find() == self_incarnation()
+        listening.close()
+        assert finder.find() == Incarnation.of(heir.pid)
+        heir.kill()
+        heir.wait()
+        assert finder.find() is None
 
 
 def test_who_only_has_a_connection_from_or_to_the_port_is_not_found(
