@@ -128,7 +128,12 @@ class RealProber:
         return (Process(argv=tuple(self._process.argv()), words="prober", log=log, folder="."),)
 
     def state(self) -> str:
-        """How far it is."""
+        """How far it is.
+
+        Samples are read along the way. Read only when somebody asks, those of some minutes would
+        keep the engine from giving signs of life for longer than its guardian waits.
+        """
+        self._process.tail.poll()
         state = self._process.state()
         if state.phase is Phase.FAILED:
             raise ProberError(f"the prober failed: {state.error}")
