@@ -102,17 +102,21 @@ def _proven(
 def _span(effect: EffectFacts, everything: list[EffectFacts], run: Window) -> Span:
     """The effect's life as its probes can see it: one with those of its occurrence that they share.
 
-    Other occurrences that the same probes see bound the time in which it can be seen absent.
+    Other occurrences that the same probes see, or that change the same link or instance, bound the
+    time in which it can be seen absent.
     """
     probes = set(effect.witness.probes if effect.witness else ())
-    sharing = [
-        (e, e.applying)
-        for e in everything
-        if e.applying is not None and e.witness is not None and probes & set(e.witness.probes)
-    ]
     own = (effect.fault, effect.occurrence)
-    together = [(e, t) for e, t in sharing if (e.fault, e.occurrence) == own]
-    others = [(e, t) for e, t in sharing if (e.fault, e.occurrence) != own]
+    together: list[tuple[EffectFacts, int]] = []
+    others: list[tuple[EffectFacts, int]] = []
+    for each in everything:
+        if each.applying is None or each.witness is None:
+            continue
+        shared = bool(probes & set(each.witness.probes))
+        if (each.fault, each.occurrence) == own:
+            together += [(each, each.applying)] * shared
+        elif shared or (effect.target is not None and each.target == effect.target):
+            others.append((each, each.applying))
     applying = min((t for _, t in together), default=effect.applying or 0)
     leaves = [e.undoing if e.healed is None else e.healed for e, _ in together]
     goes = [e.stays_until for e, _ in together]

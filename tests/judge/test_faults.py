@@ -153,6 +153,31 @@ def test_two_occurrences_are_witnessed_each_on_its_own(tmp_path: Path) -> None:
     assert whole["end_s"] == pytest.approx(12.0)
 
 
+@pytest.mark.parametrize(("cut_link", "witnessed"), [("d-s", True), ("d-k", False)])
+def test_what_another_fault_does_to_the_same_link_is_no_relapse(
+    tmp_path: Path, cut_link: str, witnessed: bool
+) -> None:
+    slow = replace(FAULT, until=9, samples=False, target=INNER)
+    other = {"link": {**INNER["link"], "name": cut_link}}
+    cut = WrittenFault(
+        name="cut", kind="partition", at=12, until=17, sense=Sense.REFUSED, target=other
+    )
+    builder = faulted(GOOD, slow, cut)
+    builder.probe(
+        "witness-slow",
+        """
+        from  to   every  took   value
+        0s    7s   100ms  1ms    0.001
+        7s    9s   100ms  801ms  0.801
+        9s    12s  100ms  1ms    0.001
+        12s   17s  100ms  801ms  0.801
+        17s   25s  100ms  1ms    0.001
+        """,
+    )
+    found = fault_measure(judged(builder, tmp_path))
+    assert found["witnessed"] is witnessed, found["witness_reason"]
+
+
 def test_an_occurrence_that_was_never_undone_before_the_next_was_not_absent(tmp_path: Path) -> None:
     first = replace(FAULT, sense=Sense.REFUSED, until=9, vanishes=20)
     second = replace(FAULT, sense=Sense.REFUSED, occurrence=2, at=12, until=14)
