@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.figure import Bench, Figure, figures
-from benchmarks.machine import ROOT, WRITTEN, machine, moment, versions
+from benchmarks.machine import ROOT, WRITTEN, load, machine, moment, versions
 from benchmarks.page import page
 
 
@@ -70,6 +70,7 @@ def _measure(figure: Figure, asked: argparse.Namespace) -> bool:
             return False
     facts |= {
         "seconds": time.monotonic() - began,
+        "load_after": load(),
         "machine": machine(),
         "versions": versions(),
     }

@@ -1,4 +1,4 @@
-"""A process of sloproof's command line with what it took: seconds, and memory at its peak.
+"""A process of sloproof's command line with what it took: time, and memory at its peak.
 
 `python -m benchmarks.gauged FILE WORDS…` runs `sloproof WORDS…` in this process and leaves its own
 high-water mark in FILE. The kernel's `ru_maxrss` would begin with the memory of who started it.
@@ -18,9 +18,13 @@ from benchmarks.machine import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """What one process took, from its start to its end; its exit status, and what it said."""
+    """What one process took, from its start to its end; its exit status, and what it said.
+
+    `cpu_s` is the time of all its threads, which hardly depends on who else is at work.
+    """
 
     seconds: float
+    cpu_s: float
     peak_mib: float
     status: int
     said: str
@@ -38,7 +42,9 @@ def gauged(folder: Path, *words: str, cwd: Path | None = None) -> Gauge:
     seconds = time.monotonic() - began
     if not mark.exists():
         raise RuntimeError(f"{words}: {done.stderr[-400:]}")
-    return Gauge(seconds, int(mark.read_text()) / 1024, done.returncode, done.stdout + done.stderr)
+    cpu, peak = mark.read_text(encoding="ascii").split()
+    said = done.stdout + done.stderr
+    return Gauge(seconds, float(cpu), int(peak) / 1024, done.returncode, said)
 
 
 def memory_kib(pid: int | str, what: str) -> int:
@@ -63,7 +69,7 @@ def _main() -> None:
     try:
         main()
     finally:
-        mark.write_text(str(memory_kib("self", "VmHWM")))
+        mark.write_text(f"{time.process_time()} {memory_kib('self', 'VmHWM')}", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -36,12 +36,17 @@ def versions() -> dict[str, str]:
 
 
 def moment() -> dict[str, Any]:
-    """When and of which commit, and how busy the machine was before."""
+    """When and of which commit, and how busy the machine was already."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": load(),
     }
+
+
+def load() -> float:
+    """How many processes wanted a core in the last minute."""
+    return round(os.getloadavg()[0], 1)
 
 
 def commit() -> str:

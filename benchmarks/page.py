@@ -16,7 +16,8 @@ HEAD = """\
 Written by `make bench` (`python -m benchmarks`) from `benchmarks/results.json`; don't edit it. One
 figure alone is measured again by `python -m benchmarks NAME`; `--list` names them, `--quick`
 repeats less. What missed its goal says so. Peers were measured in the same run as the figure
-beside them. Numbers of different machines don't compare; ratios of one run do.
+beside them. Numbers of different machines don't compare; ratios of one run do. A load average far
+above nothing before a figure means that others were at work, and that its times are too long.
 """
 
 
@@ -118,7 +119,8 @@ def _provenance(measured: Entry) -> str:
     quick = " with `--quick`, so with fewer repetitions," if measured["quick"] else ""
     return (
         f"Measured{quick} on {measured['date']} at commit {measured['commit'] or 'unknown'} in "
-        f"{measured['seconds']:.0f} s; load average before: {measured['load_before']}. "
+        f"{measured['seconds']:.0f} s; load average {measured['load_before']} before, "
+        f"{measured.get('load_after', '?')} after. "
         f"{versions}.\n"
     )
 

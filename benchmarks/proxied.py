@@ -72,6 +72,13 @@ class Harness:
         own = f"SLOPROOF_STATE_DIR={self.state}".encode()
         return [pid for pid in pids() if own in _read(f"/proc/{pid}/environ").split(b"\0")]
 
+    def phase(self) -> str:
+        """The phase that the record last told of; "" before there is one."""
+        for events in self.state.parent.glob("runs/*/events.jsonl"):
+            found = [line for line in events.read_text().splitlines() if '"kind":"phase"' in line]
+            return str(json.loads(found[-1])["phase"]) if found else ""
+        return ""
+
     def guardian(self) -> int | None:
         """The guardian's pid, if there is one yet."""
         words = {pid: _read(f"/proc/{pid}/cmdline").split(b"\0") for pid in self.processes()}
@@ -89,7 +96,7 @@ class Harness:
 @dataclass(frozen=True, slots=True)
 class Aftermath:
     """What was seen after a blow: whether a toxic was there at it, for how long after it one was
-    seen, and what stayed.
+    seen, and what stayed: toxics and processes in the world, journals for `recover` to read.
     """
 
     present: bool
@@ -100,7 +107,7 @@ class Aftermath:
 
     @property
     def left(self) -> int:
-        return self.toxics + self.processes + self.journals
+        return self.toxics + self.processes
 
 
 @dataclass(slots=True)

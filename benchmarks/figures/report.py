@@ -19,6 +19,7 @@ def measure(bench: Bench) -> Result:
     return Result(
         rows=(
             row("time, whole process", [g.seconds for g in found], "s", goal=Goal(at_most=5)),
+            row("processor time, all threads", [g.cpu_s for g in found], "s"),
             row("memory at its peak", [g.peak_mib for g in found], "MiB", goal=Goal(at_most=768)),
             row("size of the page", [size], "kB", goal=Goal(at_most=400)),
         ),

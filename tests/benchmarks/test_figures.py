@@ -18,6 +18,7 @@ MEASURED = {
     "date": "2026-11-25 20:00 UTC",
     "commit": "abc",
     "load_before": 0.1,
+    "load_after": 1.0,
     "seconds": 3.0,
     "quick": False,
     "machine": {"cores": 2, "memory_gib": 4.0, "cpu": "a cpu", "kernel": "Linux"},
