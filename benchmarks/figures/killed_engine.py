@@ -9,16 +9,13 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.figure import Bench, Figure, Goal, Result, Row, row
-from benchmarks.proxied import PATIENCE_S, Aftermath, Proxied, standing
+from benchmarks.proxied import PATIENCE_S, Aftermath, Harness, Proxied, standing
 
 SEED = 20261125
 EARLY = ("", "prepare", "ready")
 IN_THE_WORLD_S = 0.9
 """Baseline 100 ms, fault 400 ms, recovery 100 to 200 ms, and a little for the end."""
 LONG = "--set=lasts=60s"
-
-Blow = Callable[[Proxied, random.Random], Aftermath]
-"""One run that is ended in some way, and what was seen after it."""
 
 
 def measure(bench: Bench) -> Result:
@@ -63,19 +60,24 @@ def _repeat(
 
 
 def _kill(chance: random.Random, lasts: float, world: Proxied) -> Aftermath:
-    """SIGKILL at a random moment: of the whole life of the process, or of its life in the world.
+    """SIGKILL at a random moment of its life."""
+    with world.running() as harness:
+        _wait(chance, harness, lasts)
+        harness.strike(signal.SIGKILL)
+        return world.aftermath(harness)
+
+
+def _wait(chance: random.Random, harness: Harness, lasts: float) -> None:
+    """Until a random moment: of the whole life of the process, or of its life in the world.
 
     Most of a short run is the start of Python; so every other blow waits for the baseline, and
     falls at any moment from shortly before the injection until shortly after the end.
     """
-    with world.running() as harness:
-        if chance.random() < 0.5:
-            time.sleep(chance.uniform(0, lasts))
-        else:
-            _until(lambda: harness.phase() not in EARLY or harness.process.poll() is not None)
-            time.sleep(chance.uniform(0, IN_THE_WORLD_S))
-        harness.strike(signal.SIGKILL)
-        return world.aftermath(harness)
+    if chance.random() < 0.5:
+        time.sleep(chance.uniform(0, lasts))
+        return
+    _until(lambda: harness.phase() not in EARLY or harness.process.poll() is not None)
+    time.sleep(chance.uniform(0, IN_THE_WORLD_S))
 
 
 def _hang(chance: random.Random, world: Proxied) -> Aftermath:
@@ -92,8 +94,7 @@ def _kill_both(chance: random.Random, lasts: float, world: Proxied) -> Aftermath
     began = time.monotonic()
     with world.running() as harness:
         guardian = _until(harness.guardian)
-        left = lasts - (time.monotonic() - began)
-        time.sleep(chance.uniform(0, max(0.0, left)))
+        _wait(chance, harness, max(0.0, lasts - (time.monotonic() - began)))
         harness.strike(signal.SIGKILL, guardian)
         found = world.aftermath(harness, settled=harness.recover)
         assert harness.status == 0, f"recover ended with {harness.status}"
