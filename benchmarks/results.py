@@ -26,9 +26,10 @@ def entry(figure: Figure, result: Result, measured: dict[str, Any]) -> dict[str,
     """What the JSON holds of one figure."""
     rows = [{**asdict(each), "met": each.met} for each in result.rows]
     met = [each["met"] for each in rows if each["met"] is not None]
+    without = "no goal" if rows else "not measured"
     return {
         **_told(figure),
-        "outcome": ("met" if all(met) else "missed") if met else "no goal",
+        "outcome": ("met" if all(met) else "missed") if met else without,
         "rows": rows,
         "tables": [asdict(each) for each in result.tables],
         "notes": list(result.notes),

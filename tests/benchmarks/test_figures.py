@@ -51,6 +51,7 @@ AT_MOST_2 = Goal(at_most=2)
         ([timed(1, goal=AT_MOST_2), timed(3, goal=AT_MOST_2)], "missed"),
         ([timed(1, goal=Goal(at_least=2))], "missed"),
         ([timed(1), timed(9, who="peer 1.0")], "no goal"),
+        ([], "not measured"),
     ],
 )
 def test_every_goal_has_to_be_met(rows: list[Row], outcome: str) -> None:
