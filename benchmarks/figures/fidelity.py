@@ -79,7 +79,8 @@ def measure(bench: Bench) -> Result:
         folder = bench.folder / f"run-{turn}"
         for fault in _run(folder)["measures"]["faults"]:
             seen[fault["name"].partition(" ")[0]].append(fault)
-    sized = {name: found for name, found in seen.items() if found[0]["requested"] is not None}
+    # What has no size is described by words in its place.
+    sized = {n: found for n, found in seen.items() if isinstance(found[0]["requested"], float)}
     rows = [_off(name, found) for name, found in sized.items()]
     everything = [fault for found in seen.values() for fault in found]
     witnessed = sum(fault["witnessed"] for fault in everything)
@@ -172,8 +173,8 @@ def _cells(name: str, found: list[dict[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def _size(value: float | None, unit: str) -> str:
-    if value is None:
+def _size(value: float | str | None, unit: str) -> str:
+    if value is None or isinstance(value, str):
         return ""
     if unit == "s":
         return f"{value * 1000:.2f} ms"
