@@ -90,7 +90,7 @@ def _quantile(evidence: Evidence, indicator: QuantileIndicator, objective: Objec
     limit = limit_ns(objective)
     requests, window = requests_of(evidence), evidence.window
     found = good_of(requests, indicator, limit, window)
-    name = f"p{percent(target).removesuffix(' %')}"
+    name = f"p{percent(target).removesuffix('%')}"
     if not found.total or limit is None:
         reason = f"no request that counts fell into {window.name}"
         nothing = (Number(name, None, "s"), *_counts(found, target))
@@ -103,7 +103,8 @@ def _quantile(evidence: Evidence, indicator: QuantileIndicator, objective: Objec
         f"{in_words(found, 'request stayed within it', target)}, which {decision.why}"
     )
     notes = ("latency_of: good leaves failed requests out",) * (indicator.latency_of == "good")
-    return Assessment(decision.outcome, reason, (number, *_counts(found, target)), found, notes)
+    limited = (number, *_counts(found, target), Number("limit", limit / SECOND, "s"))
+    return Assessment(decision.outcome, reason, limited, found, notes)
 
 
 def _order_statistic(

@@ -13,7 +13,7 @@ from sloproof.contracts import Duration, Window
 from sloproof.judge.indicator import good_of, limit_ns, share, signal_of
 from sloproof.judge.ratio import Count
 from sloproof.judge.requests import Requests
-from sloproof.judge.wording import SECOND, period
+from sloproof.judge.wording import SECOND, per_second, period
 from sloproof.record.reader import Record
 from sloproof.spec.objectives import Objective, SignalIndicator, Slo
 
@@ -83,5 +83,5 @@ def _note(slo: Slo, found: Count, length: Fraction) -> str:
         return f"{once}, with the declared traffic of {slo.traffic}"
     if not found.total or not length:
         return once
-    rate = float(found.total / length)
-    return f"{once}, with traffic like the test's ({rate:.6g}/s): none is declared"
+    rate = per_second(found.total / length)
+    return f"{once}, with traffic like the test's ({rate}): none is declared"

@@ -23,7 +23,8 @@ class Jump:
 
     def __str__(self) -> str:
         way = "forward" if self.by > 0 else "back"
-        return f"the clock jumped {way} by {seconds(abs(self.by))} at {seconds(self.time)}"
+        when = f"{seconds(self.time)} into the record"
+        return f"the clock jumped {way} by {seconds(abs(self.by))}, {when}"
 
 
 def jumps(record: Record) -> tuple[Jump, ...]:

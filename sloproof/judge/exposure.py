@@ -10,7 +10,8 @@ import numpy as np
 from sloproof.contracts import Sense, Window
 from sloproof.judge.facts import EffectFacts, InstanceTarget, LinkTarget, WitnessPlan
 from sloproof.judge.requests import Requests
-from sloproof.judge.wording import SECOND
+from sloproof.judge.wording import SECOND, seconds
+from sloproof.judge.wording import count as counted
 from sloproof.record.reader import Record
 from sloproof.record.schema import Call, RequestOutcome
 
@@ -50,9 +51,10 @@ def _of_effect(record: Record, requests: Requests, effect: EffectFacts, force: W
     if _is_entry(record, target):
         count = requests.count(window)
         felt = _felt(requests, effect.witness, force) if isinstance(target, LinkTarget) else None
+        entered = counted(count, "request")
         if felt == 0 and count:
-            return Exposure(0, f"not one of {count} requests felt it on its way through {target}")
-        return Exposure(count, f"{count} requests entered through {target}")
+            return Exposure(0, f"not one of {entered} felt it on its way through {target}")
+        return Exposure(count, f"{entered} entered through {target}")
     if target is None:
         return Exposure(None, "what it points at was not recorded")
     if not record.has("calls"):
@@ -66,8 +68,8 @@ def _of_effect(record: Record, requests: Requests, effect: EffectFacts, force: W
     ]
     if isinstance(target, LinkTarget):
         found = [call for call in crossing if _crosses(call, target)]
-        return _without_probes(record, window, found, f"calls crossed {target}")
-    return _of_instance(record, window, crossing, target)
+        return _without_probes(record, window, found, f"crossed {target}")
+    return _of_instance(record, window, crossing, target, lasting=effect.lasting)
 
 
 def _is_entry(record: Record, target: LinkTarget | InstanceTarget | None) -> bool:
@@ -100,10 +102,12 @@ def _without_probes(record: Record, window: Window, calls: list[Call], words: st
     count = len(calls) - left_out
     if left_out and not count:
         return Exposure(
-            None, f"{len(calls)} {words}, but all of them may be the harness's own probes"
+            None,
+            f"{counted(len(calls), 'call')} {words}, "
+            f"but all of them may be the harness's own probes",
         )
-    but = f" ({left_out} more may be the harness's own probes)" if left_out else ""
-    return Exposure(count, f"{count} {words}{but}")
+    but = f" ({left_out:,} more may be the harness's own probes)" if left_out else ""
+    return Exposure(count, f"{counted(count, 'call')} {words}{but}")
 
 
 def _felt(requests: Requests, witness: WitnessPlan | None, force: Window) -> int | None:
@@ -141,11 +145,12 @@ def _mappings(found: object) -> list[dict[str, object]]:
 
 
 def _of_instance(
-    record: Record, window: Window, calls: list[Call], target: InstanceTarget
+    record: Record, window: Window, calls: list[Call], target: InstanceTarget, *, lasting: bool
 ) -> Exposure:
+    since = f", counted from {seconds(BEFORE_A_BLOW)} before it was struck" if lasting else ""
     if _only_one(record, target):
         found = [call for call in calls if target.service in (call.source, call.target)]
-        words = f"calls came from or went to {target.service}"
+        words = f"came from or went to {target.service}{since}"
         return _without_probes(record, window, found, words)
     found = [call for call in calls if target.name in (call.source_instance, call.target_instance)]
     nameless = [
@@ -156,7 +161,7 @@ def _of_instance(
     ]
     if not found and nameless:
         return Exposure(None, f"the calls of {target.service} don't name their instances")
-    return _without_probes(record, window, found, f"calls came from or went to {target}")
+    return _without_probes(record, window, found, f"came from or went to {target}{since}")
 
 
 def _crosses(call: Call, link: LinkTarget) -> bool:

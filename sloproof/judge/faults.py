@@ -10,6 +10,7 @@ from sloproof.judge.facts import EffectFacts, Occurrence, occurrences_of
 from sloproof.judge.fidelity import Fidelity, Span, fidelity, last_seen, neighbour_affected
 from sloproof.judge.requests import Requests
 from sloproof.judge.windows import clipped
+from sloproof.judge.wording import count as counted
 from sloproof.record.reader import Record
 
 Interval = tuple[int, int]
@@ -205,7 +206,7 @@ def _exposure(
 ) -> Exposure:
     if not facts.effects or facts.aimless:
         count = requests.count(force)
-        return Exposure(count, f"{count} requests came meanwhile")
+        return Exposure(count, f"{counted(count, 'request')} came meanwhile")
     return exposure(record, requests, tuple(applied), force)
 
 

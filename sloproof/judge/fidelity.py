@@ -200,7 +200,7 @@ def _throughout(plan: WitnessPlan, reading: Reading, inside: Flags) -> str:
     if hole is None and absent <= present:
         return ""
     times = reading.sent[inside & (reading.present | reading.absent)]
-    begin = "" if hole is None else f" (first at {seconds(int(times[hole]))})"
+    begin = "" if hole is None else f" (first {seconds(int(times[hole]))} into the record)"
     return f"was absent in {absent} of {present + absent} samples while it should be there{begin}"
 
 

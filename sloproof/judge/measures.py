@@ -16,6 +16,7 @@ from sloproof.judge.load import LoadAdequacy
 from sloproof.judge.recovery import Recovery, recoveries
 from sloproof.judge.sources import objectives_named
 from sloproof.judge.wording import at, period
+from sloproof.record.reader import Record
 from sloproof.spec.objectives import RecoveryObjective, Slo
 
 
@@ -24,7 +25,7 @@ def measures(case: Case) -> dict[str, object]:
     zero = case.run.begin
     slos, objectives = _named(case)
     return {
-        "load": None if case.load is None else _load(case.load),
+        "load": None if case.load is None else _load(case.load, case.record),
         "probes": {
             probe.probe: {
                 "samples": probe.samples,
@@ -81,7 +82,9 @@ def _named(case: Case) -> tuple[list[Slo], list[RecoveryObjective]]:
     )
 
 
-def _load(load: LoadAdequacy) -> dict[str, Any]:
+def _load(load: LoadAdequacy, record: Record) -> dict[str, Any]:
+    ends = record.of_kind("load.finished")
+    notices = ends[-1].data.get("notices") if ends else None
     return {
         "planned": load.planned,
         "delivered": load.delivered,
@@ -92,6 +95,7 @@ def _load(load: LoadAdequacy) -> dict[str, Any]:
         "no_slot": load.no_slot,
         "adequate": load.adequate,
         "reason": load.reason,
+        "notices": [str(each) for each in notices] if isinstance(notices, list) else [],
     }
 
 

@@ -109,7 +109,7 @@ def as_number(name: str, found: Count, confidence: Fraction | None = None) -> Nu
 
 
 def in_words(found: Count, what: str, target: Fraction) -> str:
-    """`99.95 % of 12,000 requests were good (6 bad)`; `what` is `request were good`."""
+    """`99.95% of 12,000 requests were good (6 bad)`; `what` is `request were good`."""
     noun, _, verb = what.partition(" ")
     if found.ratio is None:
         return f"no {noun}"

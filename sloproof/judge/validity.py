@@ -19,6 +19,9 @@ from sloproof.judge.faults import ProvenFault
 from sloproof.judge.sources import CARRIED, slos_named
 from sloproof.judge.study import Study
 
+TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.error"}
+"""By which event a run that did not come to its end has said why already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -105,8 +108,9 @@ def _interruptions(case: Case) -> Iterator[Doubt]:
     if not ends:
         yield Doubt("the end of the run was not recorded")
     for event in ends:
-        if event.data.get("how") != "completed":
-            yield Doubt(f"the run {event.data.get('how')}: {event.data.get('reason', '')}")
+        how = str(event.data.get("how"))
+        if how != "completed" and not record.of_kind(TOLD_BY.get(how, "")):
+            yield Doubt(f"the run ended as {how}: {event.data.get('reason', '')}")
 
 
 def _strangers(case: Case) -> Iterator[Doubt]:

@@ -8,9 +8,9 @@ from sloproof.contracts import Finding, Outcome, Window
 from sloproof.errors import BrokenRecord
 from sloproof.judge.case import Case
 from sloproof.judge.measures import measures
+from sloproof.judge.sentence import sentence
 from sloproof.judge.sources import has_source, sources_of
 from sloproof.judge.validity import Doubt, attribution_doubts, evidence_doubts, weighed
-from sloproof.judge.wording import count
 from sloproof.model.target import Target
 from sloproof.model.verdict import Claim, Verdict, worst
 from sloproof.record.reader import Record
@@ -56,7 +56,7 @@ def judge(
         run=record.run,
         experiment=asked.experiment.name,
         outcome=outcome,
-        sentence=_sentence(outcome, claims),
+        sentence=sentence(case, outcome, claims),
         claims=claims,
         evidence=tuple(doubt.text for doubt in evidence),
         attribution=tuple(doubt.text for doubt in attribution),
@@ -111,19 +111,3 @@ def _obstacle(case: Case, line: Line, window: Window | None) -> Finding | None:
             "run as its unit and needs a suite of runs",
         )
     return None
-
-
-def _sentence(outcome: Outcome, claims: tuple[Claim, ...]) -> str:
-    telling = [claim for claim in claims if claim.finding.outcome is outcome]
-    if outcome is Outcome.PASS:
-        held = "the claim was" if len(claims) == 1 else f"all {len(claims)} claims were"
-        return f"PASS: {held} shown."
-    if not telling:
-        return f"{outcome}: nothing was claimed."
-    first = telling[0]
-    verb = "failed" if outcome is Outcome.FAIL else "can't be decided"
-    unproven = " (not shown to be the fault's doing)" if first.unattributed else ""
-    return (
-        f"{outcome}: {len(telling)} of {count(len(claims), 'claim')} {verb}: "
-        f"{first.id}: {first.finding.reason}{unproven}."
-    )

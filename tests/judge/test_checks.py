@@ -47,6 +47,9 @@ def test_a_budget_is_spent_by_share_and_length(
     allowed = 72 if at_most != "4%" else 288
     assert spent == pytest.approx(bad / 2300 * 23 / allowed)
     assert "declared traffic" in found.finding.reason
+    assert ("at most", float(Ratio.parse(at_most))) in [
+        (number.name, number.value) for number in found.finding.numbers
+    ]
 
 
 def test_the_traffic_of_the_test_is_named_where_none_is_declared(tmp_path: Path) -> None:
@@ -166,7 +169,7 @@ def test_the_healer_and_its_verification_are_named(tmp_path: Path) -> None:
     builder.system(9.5, "verified", instance="speech-1", source="controller")
     found = healing(builder, tmp_path)
     assert "healed by controller (restarted)" in found.reason
-    assert "verified at 9.5 s" in found.reason
+    assert "verified 2.5 s after the blow" in found.reason
     assert not found.notes
 
 

@@ -112,7 +112,7 @@ def test_recovered_means_that_every_copy_is_back(
         built(builder, tmp_path), *lines, objectives=(recovery_objective(),), faults=("slow",)
     )
     assert found.outcome is outcome, found.sentence
-    assert words in found.sentence
+    assert words in found.claims[0].finding.reason
 
 
 def test_what_was_missed_stays_missed_whoever_restarted_a_copy(tmp_path: Path) -> None:

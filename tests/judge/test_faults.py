@@ -245,6 +245,7 @@ def test_an_instance_is_exposed_by_what_it_carried_just_before_the_blow(tmp_path
     builder.calls(CALLS + "3s 10ms 380 dialogue speech d-1 speech-1 ok")
     found = judged(builder, tmp_path)
     assert fault_measure(found)["exposure"] > 0
+    assert "counted from 5 s before it was struck" in fault_measure(found)["exposure_reason"]
     assert found.outcome is Outcome.PASS, found.sentence
 
 

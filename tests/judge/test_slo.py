@@ -268,8 +268,8 @@ def test_of_several_objectives_the_worst_counts(tmp_path: Path) -> None:
     record = built(calm(requests(990, 10)), tmp_path)
     found = claim(record, line(AVAILABILITY, general=False), (slo(objectives=objectives),))
     assert found.finding.outcome is FAIL
-    assert "99.5 %" in found.finding.reason
-    assert "90 %" not in found.finding.reason
+    assert "99.5%" in found.finding.reason
+    assert "90%" not in found.finding.reason
 
 
 def signal_slo(op: str, limit: str, target: str | None) -> Slo:

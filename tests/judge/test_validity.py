@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,10 @@ def test_a_whole_record_passes(tmp_path: Path) -> None:
     found = run(tmp_path)
     assert outcomes(found) == [PASS, PASS, PASS]
     assert (found.evidence, found.attribution) == ((), ())
-    assert found.sentence == "PASS: all 3 claims were shown."
+    assert found.sentence == (
+        "PASS: with latency on entry, none of 2,300 requests failed and all 3 claims held in this "
+        "run."
+    )
 
 
 def test_a_whole_record_fails_where_its_objective_was_missed(tmp_path: Path) -> None:
@@ -84,7 +88,10 @@ def test_a_whole_record_fails_where_its_objective_was_missed(tmp_path: Path) -> 
     assert outcomes(found) == [FAIL, PASS, PASS]
     assert not found.claims[0].unattributed
     assert found.outcome is FAIL
-    assert found.sentence.startswith("FAIL: 1 of 3 claims failed: slo:availability: 82.6")
+    assert found.sentence == (
+        "FAIL: with latency on entry, 400 of 2,300 requests failed and 1 of 3 claims failed: "
+        "slo:availability."
+    )
 
 
 def late(builder: RecordBuilder) -> None:
@@ -241,6 +248,21 @@ BROKEN_FAULT = [
     pytest.param({"change": happens("effect.failed", number=1, error="no")}, id="refused"),
     pytest.param({"change": happens("effect.undo_failed", number=1, error="no")}, id="stuck"),
 ]
+
+
+def test_why_a_run_was_cut_short_is_said_once(tmp_path: Path) -> None:
+    def interrupted(builder: RecordBuilder) -> None:
+        builder.event(20, "interrupted", signal="SIGINT")
+        builder.event(21, "run.finished", how="interrupted", reason="SIGINT")
+
+    found = run(tmp_path, change=interrupted, finished=False)
+    assert found.attribution == ("the run was interrupted by SIGINT",)
+
+
+def test_what_the_generator_had_to_say_is_among_the_measures(tmp_path: Path) -> None:
+    found = run(tmp_path, change=generator(notices=["wait_time is ignored"]), load=False)
+    load: Any = found.measures["load"]
+    assert load["notices"] == ["wait_time is ignored"]
 
 
 @pytest.mark.parametrize("what", BROKEN)

@@ -25,7 +25,7 @@ from sloproof.judge.checks.steady_state import SteadyState
 from sloproof.judge.indicator import good_of, latencies_of
 from sloproof.judge.ratio import Count, of_this_run
 from sloproof.judge.requests import Requests, Sort, _chunk
-from sloproof.judge.wording import percent, period, seconds
+from sloproof.judge.wording import listed, per_second, percent, period, seconds
 from sloproof.model.verdict import Verdict
 from sloproof.record.reader import Record
 from sloproof.record.schema import NEVER, RequestKind
@@ -242,13 +242,13 @@ def test_more_failures_never_turn_a_miss_into_a_pass(good: int, bad: int, target
 @pytest.mark.parametrize(
     ("value", "beside", "words"),
     [
-        ("1", None, "100 %"),
-        ("0.999996", None, "99.99 %"),
-        ("0.999996", "0.99999", "99.9996 %"),
-        ("0.9999999999999", None, "99.99 %"),
-        ("0.985", "0.99", "98.5 %"),
-        ("0", None, "0 %"),
-        ("0.0000004", None, "0.00004 %"),
+        ("1", None, "100%"),
+        ("0.999996", None, "99.99%"),
+        ("0.999996", "0.99999", "99.9996%"),
+        ("0.9999999999999", None, "99.99%"),
+        ("0.985", "0.99", "98.5%"),
+        ("0", None, "0%"),
+        ("0.0000004", None, "0.00004%"),
     ],
 )
 def test_a_share_is_never_rounded_up_to_its_limit(
@@ -268,3 +268,25 @@ def test_times_are_cut_off(ns: int, words: str) -> None:
 @pytest.mark.parametrize(("text", "words"), [("30d", "30 d"), ("12h", "12 h"), ("90s", "90 s")])
 def test_periods_read_as_people_write_them(text: str, words: str) -> None:
     assert period(Duration.parse(text).ns) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("3.97447", "3.97/s"), ("0.0125", "0.012/s"), ("79.96", "79.9/s"), ("1250.4", "1250/s")],
+)
+def test_a_rate_has_three_digits_and_no_exponent(value: str, words: str) -> None:
+    assert per_second(Fraction(value)) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (["a", "b", "c"], "a, b and c"),
+        (["a", "b", "c", "d", "e"], "a, b, c and 2 more"),
+    ],
+)
+def test_names_in_a_row_read_as_people_say_them(names: list[str], words: str) -> None:
+    assert listed(names) == words

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sloproof.record.reader import Record
 from sloproof.record.schema import RequestOutcome
+from sloproof.record.writer import RecordWriter
 from sloproof.report import series, states
 from tests.report import sample
 
@@ -99,11 +100,8 @@ def test_a_probe_is_down_from_its_first_bad_sample_to_its_next_good_one(record: 
 
 
 def test_a_flapping_probe_is_drawn_with_few_stretches(tmp_path: Path) -> None:
-    folder = sample.record(tmp_path / "r", count=0, probes=(), seal=False).folder
-    from sloproof.record.writer import RecordWriter
-
-    writer = RecordWriter.__new__(RecordWriter)
-    writer.folder = folder
+    writer = RecordWriter(tmp_path / "r")
+    sample.write_events(writer, "flapping", "slow")
     due = np.arange(sample.BEGIN, sample.END, 10_000_000)
     good = np.arange(len(due)) % 2 == 0
     writer.table(
@@ -118,7 +116,9 @@ def test_a_flapping_probe_is_drawn_with_few_stretches(tmp_path: Path) -> None:
             "detail": [""] * len(due),
         },
     )
-    (strip,) = states.probes(Record(folder), series.axis(Record(folder)))
+    writer.close()
+    found = Record(writer.folder)
+    (strip,) = states.probes(found, series.axis(found))
     assert len(strip.stretches) <= states.MOST_STRETCHES
     assert {each.state for each in strip.stretches} == {"now and then"}
 

@@ -45,7 +45,10 @@ class Budget(Check):
         return Finding(
             outcome,
             "; ".join(_words(each, limit) for each in telling),
-            tuple(number for each in found for number in _numbers(each)),
+            (
+                *(number for each in found for number in _numbers(each)),
+                Number("at most", float(limit), "ratio"),
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outco
 from sloproof.judge.breaker import Replay
 from sloproof.judge.facts import SystemEvent, system_events
 from sloproof.judge.quantile import rank
-from sloproof.judge.wording import at, count, seconds
+from sloproof.judge.wording import after_warm_up, at, count, seconds
 from sloproof.record.schema import Call
 
 FAST = 100_000_000
@@ -67,7 +67,7 @@ class CircuitBreaker(Check):
             for event in system_events(evidence.record, "breaker")
             if event.instance in ("", instance) and self._about(event)
         ]
-        return Seen(instance, calls, replay, tuple(_states(told)))
+        return Seen(instance, calls, replay, tuple(_states(told)), evidence.windows["run"].begin)
 
     def _about(self, event: SystemEvent) -> bool:
         """An event that doesn't name its link is about every one of its instance."""
@@ -77,12 +77,16 @@ class CircuitBreaker(Check):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one calling instance did, and what its breaker said: times at which it opened."""
+    """What one calling instance did, and what its breaker said: times at which it opened.
+
+    `zero` is the end of warm-up, from which people count.
+    """
 
     instance: str
     calls: tuple[Call, ...]
     replay: Replay
     told: tuple[tuple[str, int], ...]
+    zero: int
 
     @property
     def took(self) -> int | None:
@@ -104,8 +108,11 @@ class Seen:
             return []
         silent = [t for t in self.replay.openings if not _near(t, opened)]
         invented = [t for t in opened if not _near(t, self.replay.openings)]
-        found = [f"opened at {seconds(t)} by its calls, but did not say so" for t in silent]
-        return found + [f"said it opened at {seconds(t)}, but its calls differ" for t in invented]
+        found = [f"opened {self._when(t)} by its calls, but did not say so" for t in silent]
+        return found + [f"said it opened {self._when(t)}, but its calls differ" for t in invented]
+
+    def _when(self, time: int) -> str:
+        return after_warm_up(time - self.zero)
 
     @property
     def complete(self) -> bool:

@@ -15,7 +15,7 @@ from sloproof.contracts import (
 from sloproof.judge.copies import still_dead
 from sloproof.judge.recovery import Recovery, recoveries
 from sloproof.judge.study import faults_of, recovery_objective_named
-from sloproof.judge.wording import at, seconds, span
+from sloproof.judge.wording import after_warm_up, at, seconds, span, worst_first
 from sloproof.model.verdict import worst
 
 
@@ -56,7 +56,11 @@ class RecoveryTime(Check):
         outcomes = [_outcome(each, rto) for each in found]
         outcome = worst(outcomes)
         telling = [e for e, o in zip(found, outcomes, strict=True) if o is outcome]
-        reason = "; ".join(_words(each, rto) for each in telling)
+        zero = evidence.windows["run"].begin
+        reason = worst_first(
+            [_words(each, rto, zero) for each in sorted(telling, key=_worst)],
+            passed=outcome is Outcome.PASS,
+        )
         effects = [effect for fault in faults for effect in fault.facts.effects]
         dead = still_dead(evidence.record, effects)
         if dead and outcome is Outcome.PASS:
@@ -65,8 +69,11 @@ class RecoveryTime(Check):
         return Finding(
             outcome,
             reason,
-            tuple(number for each in found for number in _numbers(each)),
-            tuple(note for each in found for note in _notes(each, objective.probe)),
+            (
+                *(n for each in sorted(found, key=_worst) for n in _numbers(each, len(found) > 1)),
+                Number("rto target", at(rto), "s"),
+            ),
+            tuple(note for each in found for note in _notes(each, objective.probe, zero)),
         )
 
 
@@ -82,14 +89,20 @@ def _outcome(found: Recovery, rto: int) -> Outcome:
     return Outcome.INCONCLUSIVE
 
 
-def _words(found: Recovery, rto: int) -> str:
+def _worst(found: Recovery) -> tuple[bool, int]:
+    """Sorts the worst first: those never seen back, then those that may have taken longest."""
+    return found.high is not None, -(found.low if found.high is None else found.high)
+
+
+def _words(found: Recovery, rto: int, zero: int) -> str:
     origin = "its end" if found.counted_from == "fault_end" else "its beginning"
     about = f"after {' and '.join(found.faults)}, counted from {origin},"
     target = f"(RTO {seconds(rto)})"
     if found.censored_at is not None:
         return (
-            f"{about} the service was not seen back to stay before {seconds(found.censored_at)} "
-            f"into the record, when the harness put things right or the run ended: "
+            f"{about} the service was not seen back to stay before "
+            f"{after_warm_up(found.censored_at - zero)}, when the harness put things right or the "
+            f"run ended: "
             f"it took {span(found.low, None)} {target}"
         )
     if not found.failed:
@@ -101,15 +114,16 @@ def _words(found: Recovery, rto: int) -> str:
     return f"{about} the service was back after {span(found.low, found.high)} {target}{advice}"
 
 
-def _numbers(found: Recovery) -> tuple[Number, ...]:
+def _numbers(found: Recovery, several: bool) -> tuple[Number, ...]:
+    after = f" after {' and '.join(found.faults)}" if several else ""
     high = None if found.high is None else at(found.high)
-    numbers = [Number("rto", high, "s", low=at(found.low), high=high)]
+    numbers = [Number(f"rto{after}", high, "s", low=at(found.low), high=high)]
     if found.from_detection is not None:
-        numbers.append(Number("from detection", at(found.from_detection), "s"))
+        numbers.append(Number(f"from detection{after}", at(found.from_detection), "s"))
     return tuple(numbers)
 
 
-def _notes(found: Recovery, probe: str) -> tuple[str, ...]:
+def _notes(found: Recovery, probe: str, zero: int) -> tuple[str, ...]:
     if found.again is None:
         return ()
-    return (f"probe {probe} failed again at {seconds(found.again)} into the record",)
+    return (f"probe {probe} failed again {after_warm_up(found.again - zero)}",)

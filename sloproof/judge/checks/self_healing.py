@@ -8,7 +8,7 @@ from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outco
 from sloproof.judge.copies import Copies
 from sloproof.judge.facts import EffectFacts, InstanceTarget, SystemEvent, system_events
 from sloproof.judge.study import faults_of, healer_tells
-from sloproof.judge.wording import at, count, seconds
+from sloproof.judge.wording import at, count, seconds, worst_first
 from sloproof.model.verdict import worst
 from sloproof.record.reader import Record
 
@@ -44,15 +44,19 @@ class SelfHealing(Check):
         outcomes = [each.outcome(self.within) for each in found]
         outcome = worst(outcomes)
         telling = [e for e, o in zip(found, outcomes, strict=True) if o is outcome]
-        reason = "; ".join(each.words(self.within) for each in telling)
+        slowest_first = sorted(telling, key=lambda each: -each.lasted)
+        reason = worst_first(
+            [each.words(self.within) for each in slowest_first], passed=outcome is Outcome.PASS
+        )
         missing = Copies.of(evidence.record).missing(self.service)
         if missing and outcome is Outcome.PASS:
             outcome = Outcome.INCONCLUSIVE
             reason += f"; but {', '.join(missing)} lived before the faults and not after them"
+        limit = () if self.within is None else (Number("at most", at(self.within.ns), "s"),)
         return Finding(
             outcome,
             reason,
-            tuple(each.number() for each in found),
+            (*(each.number() for each in sorted(found, key=lambda e: -e.lasted)), *limit),
             tuple(note for each in found for note in each.notes(evidence.record)),
         )
 
@@ -79,8 +83,14 @@ class Healing:
     waited: int
     by_harness: bool
     healer: SystemEvent | None
-    verified: SystemEvent | None
+    verified: int | None
+    """How long after the blow the system said that it had verified the repair."""
     silent: bool
+
+    @property
+    def lasted(self) -> int:
+        """How long it lay low, as far as was seen."""
+        return self.waited if self.took is None else self.took
 
     def outcome(self, within: Duration | None) -> Outcome:
         """Healed in time, not healed in time, or not long enough watched."""
@@ -99,9 +109,9 @@ class Healing:
             ending = "the harness restored it" if self.by_harness else "the record ended"
             return f"{self.where} was not healed for {seconds(self.waited)}, then {ending}{limit}"
         healer = f" by {self.healer.source} ({self.healer.event})" if self.healer else ""
-        verified = (
-            f", verified at {seconds(self.verified.time)}" if self.verified else ", not verified"
-        )
+        verified = ", not verified"
+        if self.verified is not None:
+            verified = f", verified {seconds(self.verified)} after the blow"
         doubt = ", but no event of the system says that it did so" if self.silent else verified
         return f"{self.where} was healed{healer} after {seconds(self.took)}{limit}{doubt}"
 
@@ -126,13 +136,14 @@ def _healing(record: Record, effect: EffectFacts, end: int, *, told: bool) -> He
     last = effect.undoing if healed is None else healed
     until = end if last is None else last
     healer = _told(record, effect, ("action", "repaired"), until)
+    verified = _told(record, effect, ("verified",), None)
     return Healing(
         where=str(effect.target or effect.text),
         took=None if healed is None else healed - struck,
         waited=max(0, until - struck),
         by_harness=healed is None and effect.outcome == "reverted",
         healer=healer,
-        verified=_told(record, effect, ("verified",), None),
+        verified=None if verified is None else max(0, verified.time - struck),
         silent=told and healer is None,
     )
 
