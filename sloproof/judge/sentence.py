@@ -5,6 +5,8 @@ Reasons stand with the claims; here is what somebody should know who reads nothi
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from sloproof.contracts import Outcome
@@ -24,13 +26,15 @@ def sentence(case: Case, outcome: Outcome, claims: tuple[Claim, ...]) -> str:
 def _broken(case: Case) -> str:
     """What went wrong on purpose, each kind of trouble once, with all the places it struck."""
     places: dict[tuple[str, str], dict[str, None]] = {}
+    times = Counter(fault.facts.fault for fault in case.faults)
     for fault in case.faults:
         kind = fault.facts.kind.replace("_", " ") or "a fault"
         where = places.setdefault((fault.facts.fault, kind), {})
         where.update(dict.fromkeys(place for place in fault.facts.where.split(", ") if place))
-    parts = [
-        f"{kind} on {listed([*where])}" if where else kind for (_, kind), where in places.items()
-    ]
+    parts = []
+    for (fault_name, kind), where in places.items():
+        often = f" ({times[fault_name]} times)" if times[fault_name] > 1 else ""
+        parts.append(f"{kind} on {listed([*where])}{often}" if where else f"{kind}{often}")
     parts += [
         str(plan.fault.kind).replace("_", " ")
         for plan in case.experiment.faults
@@ -59,7 +63,14 @@ def _held(case: Case, outcome: Outcome, claims: tuple[Claim, ...]) -> str:
     if outcome is Outcome.PASS:
         held = "the claim" if len(claims) == 1 else f"all {len(claims)} claims"
         return f"{held} held{' in this run' if case.faulted else ''}"
+    if len(telling) == len(claims) > 1:
+        failed = f"all {len(claims)} claims failed"
+        undecided = f"none of the {len(claims)} claims can be decided"
+        return f"{failed if outcome is Outcome.FAIL else undecided}{_unproven(telling)}"
     verb = "failed" if outcome is Outcome.FAIL else "can't be decided"
-    unproven = " (not shown to be the fault's doing)" if telling[0].unattributed else ""
     names = listed([claim.id for claim in telling])
-    return f"{len(telling)} of {count(len(claims), 'claim')} {verb}: {names}{unproven}"
+    return f"{len(telling)} of {count(len(claims), 'claim')} {verb}: {names}{_unproven(telling)}"
+
+
+def _unproven(telling: list[Claim]) -> str:
+    return " (not shown to be the fault's doing)" if telling[0].unattributed else ""

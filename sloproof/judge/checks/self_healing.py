@@ -118,7 +118,7 @@ class Healing:
     def number(self) -> Number:
         """How long it took."""
         took = None if self.took is None else at(self.took)
-        return Number(f"healed {self.where}", took, "s", low=at(self.waited))
+        return Number(f"healed {self.where}", took, "s", low=at(self.waited), high=took)
 
     def notes(self, record: Record) -> tuple[str, ...]:
         """What the system's own events leave open."""
