@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import tempfile
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -111,9 +112,30 @@ def show(words: RenderableType, stream: IO[str]) -> None:
 
     plain = isinstance(words, str)
     console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=plain)
+    if isinstance(words, str) and stream.isatty():
+        words = "\n".join(_hung(line, console.width) for line in words.split("\n"))
     with console.capture() as captured:
         console.print(words)
     _write(stream, captured.get())
+
+
+def _hung(line: str, width: int) -> str:
+    """`line` broken between words for a terminal, the rest set in below it.
+
+    Paths and names longer than a line stay whole, so that they can be copied. What goes into a
+    file or a pipe keeps its lines.
+    """
+    inset = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.fill(
+        line,
+        max(width, 20),
+        subsequent_indent=inset,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+        expand_tabs=False,
+    )
 
 
 def say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sloproof.contracts import Owner
+from sloproof.doors.ending import show
 from sloproof.effects.incarnation import self_incarnation
 from sloproof.errors import UsageError
 from sloproof.run.control import Status
@@ -25,6 +27,36 @@ from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
 
 COMMANDS = ["init", "check", "plan", "run", "status", "stop", "judge", "report", "recover"]
 HEAVY = ["locust", "gevent", "pandas", "pyarrow", "numpy", "docker", "kubernetes", "pydantic"]
+
+
+class Terminal(io.StringIO):
+    """A stream that people read on a screen."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class TestWords:
+    LINE = (
+        "  ✓ PASS          slo:dialogue-availability: 100% of 1,441 requests were good, which meets"
+    )
+    PATH = (
+        "  /a/very/long/path/that/nobody/could/copy/if/it/were/broken/into/two/pieces/report.html"
+    )
+
+    def test_a_terminal_breaks_no_word(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        screen = Terminal()
+        show(f"{self.LINE}\n{self.PATH}", screen)
+        shown = screen.getvalue().rstrip("\n").split("\n")
+        assert shown[0] == self.LINE.removesuffix(" which meets")
+        assert shown[1] == "      which meets"
+        assert shown[-1].strip() == self.PATH.strip()
+
+    def test_a_pipe_gets_whole_lines(self) -> None:
+        pipe = io.StringIO()
+        show(f"{self.LINE}\n{self.PATH}", pipe)
+        assert pipe.getvalue() == f"{self.LINE}\n{self.PATH}\n"
 
 
 class TestStart:
