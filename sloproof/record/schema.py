@@ -55,8 +55,7 @@ EVENTS = {
     "stop": "condition, value; ends the faults",
     "interrupted": "signal",
     "load.started": "at: origin of arrivals; also workers",
-    "load.finished": "arrivals, exit; planned arrivals in `planned`; what the generator had to say "
-    "in `notices`",
+    "load.finished": "arrivals, exit; planned arrivals in `planned`; its words in `notices`",
     "clock": "drift_ns: wall clock minus monotonic clock, against the anchor",
     "system": "the target's own event: source, instance, event, role (detected action repaired "
     "verified breaker or ''), time (may differ from t), error_ns, detail",

@@ -42,7 +42,7 @@ def specification(shown: Timeline, form: Format) -> dict[str, Any]:
     """The drawing as a Vega-Lite specification: panels above each other, one axis of time."""
     import altair as alt
 
-    frame = Frame(shown.axis, form.width, shown.faults, shown.phases)
+    frame = Frame(shown.axis, form.width, shown.faults, shown.perhaps, shown.phases)
     *upper, lowest = _panels(shown, form)
     stack = [*(panel(frame) for panel in upper), lowest(replace(frame, lowest=True))]
     chart = alt.vconcat(*stack, spacing=30, bounds="flush").resolve_scale(x="independent")

@@ -28,12 +28,15 @@ LETTER = 6.8
 class Frame:
     """Where a panel stands: the axis of time, its width in pixels, the bands across it.
 
+    A fault is certain to have been in force in `faults`, and may have been in `perhaps`.
+
     Only the `lowest` panel carries the labels of the axis.
     """
 
     axis: Axis
     width: int
     faults: tuple[Stretch, ...]
+    perhaps: tuple[Stretch, ...]
     phases: tuple[Stretch, ...]
     lowest: bool = False
     grid: bool = True
@@ -87,7 +90,7 @@ def backdrop(frame: Frame) -> list[alt.Chart]:
     """The bands of the faults and the edges of the phases, behind a panel's own marks."""
     import altair as alt
 
-    bands = rows({"x": band.begin_s, "x2": band.end_s} for band in frame.faults)
+    bands = rows({"x": band.begin_s, "x2": band.end_s} for band in frame.perhaps)
     edges = rows({"x": phase.begin_s} for phase in frame.phases[1:])
     return [
         alt.Chart(bands)

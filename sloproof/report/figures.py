@@ -22,6 +22,7 @@ class LoadFigures:
     no_slot: int | None = None
     adequate: bool | None = None
     reason: str = ""
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class RecoveryFigures:
     """One recovery: its time as an interval; `censored` where the harness cut it short."""
 
     name: str
+    faults: tuple[str, ...] = ()
     rto_s: Bounds | None = None
     censored: bool = False
     phases: tuple[PhaseFigures, ...] = ()

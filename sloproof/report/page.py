@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sloproof.errors import InvalidInput, Problem
 from sloproof.model.verdict import Verdict
 from sloproof.record.reader import Record
-from sloproof.report import sections, series, story, trust, words
+from sloproof.report import fault_rows, sections, series, story, trust, words
 from sloproof.report.figures import figures
 from sloproof.report.timeline import Timeline, timeline
 
@@ -81,16 +81,17 @@ def context(record: Record, verdict: Verdict) -> dict[str, Any]:
         "problems": trust.problems(record, verdict),
         "checks": trust.checks(record, shown),
         "tiles": sections.tiles(verdict, shown, traffic),
-        "claims": [sections.claim_row(claim) for claim in verdict.claims],
+        "claims": sections.claim_rows(verdict.claims),
         "timeline": drawn,
         "drawings": drawings(drawn),
+        "slowest_drawn": _draws_slowest(drawn),
         "windows": list(zip(shown.windows, stretches, strict=False))[:MOST_ROWS],
         "failures": sections.failures(traffic),
         "recoveries": [sections.waterfall(each) for each in shown.recoveries[:MOST_ROWS]],
-        "faults": [sections.fault_row(each) for each in shown.faults[:MOST_ROWS]],
+        "faults": [fault_rows.fault_row(each) for each in shown.faults[:MOST_ROWS]],
         "more_faults": max(len(shown.faults) - MOST_ROWS, 0),
         "alerts": shown.alerts[:MOST_ROWS],
-        "environment": list(record.environment.items())[:MOST_ROWS],
+        "environment": sections.environment(record)[:MOST_ROWS],
         "provenance": sections.provenance(record, declared.target),
     }
 
@@ -105,6 +106,15 @@ def drawings(shown: Timeline) -> dict[str, str]:
     forms = {"wide": charts.WIDE, "narrow": charts.NARROW}
     # Built shape by shape from a list of what is allowed, every text escaped: see `svg.py`.
     return {name: Markup(charts.draw(shown, form, label)) for name, form in forms.items()}  # noqa: S704
+
+
+def _draws_slowest(shown: Timeline) -> bool:
+    """Whether either drawing has a line for the slowest answers."""
+    from sloproof.report import charts
+
+    forms = (charts.WIDE, charts.NARROW)
+    bins = shown.bins
+    return bins is not None and any(series.has_slowest(bins.merged(form.bins)) for form in forms)
 
 
 def _label(shown: Timeline) -> str:
@@ -135,5 +145,6 @@ def _environment(templates: Path | None) -> Environment:
         interval=words.interval,
         spoken=words.spoken,
         figure=words.figure,
+        window=words.window,
     )
     return environment

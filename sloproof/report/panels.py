@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from sloproof.report.drawing import (
     time,
     write,
 )
-from sloproof.report.series import Bins, quantile, slowest
+from sloproof.report.series import Bins, has_slowest, quantile, rates, slowest
 from sloproof.report.states import Stretch, Strip
 from sloproof.report.timeline import Limit
 from sloproof.report.words import clean, ratio, seconds
@@ -59,21 +59,30 @@ def header(frame: Frame) -> alt.LayerChart:
         texts.append(Text(left + 4, 8, fitting(phase.state, right - left - 4)))
     for lane, (name, bands) in enumerate(list(lanes.items())[:MOST_LANES]):
         texts.append(_fault_name(frame, name, bands[0], _lane_top(lane) + LANE / 2 - 1))
-    bars = rows(
+    place = {name: _lane_top(lane) for lane, name in enumerate(list(lanes)[:MOST_LANES])}
+    certain = alt.Chart(_bars(frame.faults, place)).mark_rect(
+        fill=palette.FAULT, fillOpacity=0.3, stroke=palette.FAULT
+    )
+    perhaps = alt.Chart(_bars(frame.perhaps, place)).mark_rect(fill=palette.FAULT, fillOpacity=0.15)
+    pixels = alt.Y("y:Q", scale=None, axis=None)
+    bars = [bar.encode(time(frame), pixels, x2="x2", y2="y2") for bar in (perhaps, certain)]
+    marks = [*backdrop(frame)[1:], *bars, *write(texts)]
+    height = _lane_top(min(len(lanes), MOST_LANES))
+    return panel(frame, marks, height)
+
+
+def _bars(bands: Sequence[Stretch], place: Mapping[str, int]) -> alt.InlineData:
+    """A bar for each band in the lane of its name."""
+    return rows(
         {
             "x": band.begin_s,
             "x2": band.end_s,
-            "y": _lane_top(lane),
-            "y2": _lane_top(lane) + LANE - 3,
+            "y": place[clean(band.state)],
+            "y2": place[clean(band.state)] + LANE - 3,
         }
-        for lane, bands in enumerate(list(lanes.values())[:MOST_LANES])
         for band in bands
+        if clean(band.state) in place
     )
-    pixels = alt.Y("y:Q", scale=None, axis=None)
-    bar = alt.Chart(bars).mark_rect(fill=palette.FAULT, fillOpacity=0.3, stroke=palette.FAULT)
-    marks = [*backdrop(frame)[1:], bar.encode(time(frame), pixels, x2="x2", y2="y2"), *write(texts)]
-    height = _lane_top(min(len(lanes), MOST_LANES))
-    return panel(frame, marks, height)
 
 
 def _lane_top(lane: int) -> int:
@@ -102,6 +111,8 @@ def latency(frame: Frame, bins: Bins, limits: Sequence[Limit]) -> alt.LayerChart
         "p99": (quantile(bins.latencies, 0.99), palette.P99, 1.6),
         "median": (quantile(bins.latencies, 0.5), palette.MEDIAN, 1.6),
     }
+    if not has_slowest(bins):
+        del lines["slowest"]  # it would lie unseen below the line of the 99th percentile
     scale = _log_scale([values for values, _, _ in lines.values()], limits)
     marks = backdrop(frame)
     for values, colour, width in lines.values():
@@ -135,7 +146,8 @@ class _LogScale:
         """The scale as an axis with its values in words."""
         import altair as alt
 
-        ticks = [t for t in _DECADES if self.low <= t <= self.high * 1.001]
+        steps = _DECADES if self.high >= self.low * 1000 else _THIRDS
+        ticks = [t for t in steps if self.low * 0.999 <= t <= self.high * 1.001]
         spelled = {tick: seconds(tick) for tick in ticks}
         if self.top:
             spelled[self.top] = "∞"
@@ -150,6 +162,7 @@ class _LogScale:
 
 
 _DECADES = [10.0**e for e in range(-5, 4)]
+_THIRDS = [step * decade for decade in _DECADES for step in (1, 2, 5)]
 
 
 def _log_scale(lines: Iterable[Values], limits: Sequence[Limit]) -> _LogScale:
@@ -168,9 +181,13 @@ def _round_down(value: float) -> float:
     return max(step * decade for step in (1, 2, 5) if step * decade <= value * 1.001)
 
 
-def _round_up(value: float) -> float:
+_COARSE = (1, 2, 5, 10)
+_FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+
+
+def _round_up(value: float, steps: Sequence[float] = _COARSE) -> float:
     decade = 10.0 ** math.floor(math.log10(value))
-    return min(step * decade for step in (1, 2, 5, 10) if step * decade >= value * 0.999)
+    return min(step * decade for step in steps if step * decade >= value * 0.999)
 
 
 def _points(frame: Frame, bins: Bins, values: Values) -> Iterable[dict[str, object]]:
@@ -233,12 +250,9 @@ def failed(frame: Frame, bins: Bins) -> alt.LayerChart:
 def rate(frame: Frame, bins: Bins) -> alt.LayerChart:
     """Requests per second: those due as a line, those answered well as an area."""
     import altair as alt
-    import numpy as np
 
-    begins = bins.begin_s + np.arange(len(bins.offered)) * bins.width_s
-    lengths = np.minimum(begins + bins.width_s, frame.axis.end_s) - begins
-    offered, answered = bins.offered / lengths, bins.answered / lengths
-    top = _round_up(max(float(offered.max()), float(answered.max()), 1e-3))
+    offered, answered = rates(bins, frame.axis.end_s)
+    top = _round_up(max(float(offered.max()), float(answered.max()), 1e-3), _FINE)
     y = _amount(top, "format(datum.value, '~s')")
     area = alt.Chart(rows(_steps(frame, bins, answered))).mark_area(
         interpolate="step-after", fill=palette.ANSWERED

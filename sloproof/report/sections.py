@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from sloproof.model.verdict import Claim, Number, Outcome, Verdict
 from sloproof.record.reader import Record, digest
 from sloproof.record.schema import RequestOutcome
 from sloproof.report import words
-from sloproof.report.figures import FaultFigures, Figures, RecoveryFigures
+from sloproof.report.figures import Figures, RecoveryFigures
 from sloproof.report.series import Traffic
 
 MOST_NUMBERS = 8
@@ -71,23 +71,6 @@ class Waterfall:
     bars: tuple[Bar, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FaultRow:
-    """One occurrence of a fault in words. `fidelity` is `ok`, `off` or empty where unknown."""
-
-    fault: FaultFigures
-    kind: str
-    where: str
-    requested: str
-    measured: str
-    tolerance: str
-    fidelity: str
-    window: str
-    exposure: str
-    neighbours: str
-    healed_by: str
-
-
 def tiles(verdict: Verdict, shown: Figures, traffic: Traffic | None) -> list[Tile]:
     """What a hurried reader should know beside the sentence."""
     passed = sum(claim.finding.outcome is Outcome.PASS for claim in verdict.claims)
@@ -100,11 +83,9 @@ def tiles(verdict: Verdict, shown: Figures, traffic: Traffic | None) -> list[Til
     )
     found = [Tile("Claims passed", f"{passed} of {total}", note, "bad" if failed else "")]
     if traffic is not None:
-        bad = sum(count for _, _, count in traffic.failures)
-        bins = traffic.bins
-        first = round(max(-bins.begin_s / bins.width_s, 0))
-        offered = max(int(bins.offered[first:].sum()), bad, 1)
-        found.append(Tile("Requests failed", words.ratio(bad / offered), f"{bad:,} of {offered:,}"))
+        bad, offered = traffic.whole.failed, traffic.whole.offered
+        share = words.ratio(bad / max(offered, 1))
+        found.append(Tile("Requests failed", share, f"{bad:,} of {offered:,}"))
     recoveries = [each for each in shown.recoveries if each.rto_s and each.rto_s[0] is not None]
     if recoveries:
         found.append(_longest(recoveries))
@@ -118,14 +99,28 @@ def tiles(verdict: Verdict, shown: Figures, traffic: Traffic | None) -> list[Til
 def _longest(recoveries: list[RecoveryFigures]) -> Tile:
     def key(recovery: RecoveryFigures) -> tuple[bool, float]:
         low, high = recovery.rto_s or (0, 0)
-        return recovery.censored or high is None, low or 0
+        endless = recovery.censored or high is None
+        return endless, (low if endless else high) or 0
 
     longest = max(recoveries, key=key)
     low, high = longest.rto_s or (None, None)
-    name = words.clean(longest.name)
+    name = _recovery_name(longest)
+    if (longest.censored or high is None) and not low:
+        return Tile("Time to recovery", "not seen", name)
     if longest.censored or high is None:
         return Tile("Time to recovery, over", words.figure(low, "s", 1), name)
     return Tile("Time to recovery, at most", words.figure(high, "s", 1), name)
+
+
+def _recovery_name(recovery: RecoveryFigures) -> str:
+    after = " and ".join(words.clean(fault) for fault in recovery.faults)
+    return f"{words.clean(recovery.name)}, after {after}" if after else words.clean(recovery.name)
+
+
+def claim_rows(claims: Iterable[Claim]) -> list[ClaimRow]:
+    """All claims as rows, what failed first and what passed last, else in their order."""
+    first = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+    return [claim_row(c) for c in sorted(claims, key=lambda c: first.index(c.finding.outcome))]
 
 
 def claim_row(claim: Claim) -> ClaimRow:
@@ -135,21 +130,27 @@ def claim_row(claim: Claim) -> ClaimRow:
     kind, _, label = claim.id.partition(":")
     return ClaimRow(
         id=words.clean(label or kind),
-        about=f"{words.spoken(claim.check)}, {words.spoken(claim.window)}",
+        about=f"{words.check(claim.check)}, {words.window(claim.window)}",
         outcome=claim.finding.outcome,
-        required=words.number(asked, extra) if asked else words.NOTHING,
+        required=words.required(asked, extra) if asked else words.NOTHING,
         measured=words.number(seen, extra) if seen else words.NOTHING,
-        measure=words.spoken(seen.name) if seen else "",
+        measure=words.measure(seen.name) if seen else "",
         bounds=words.bounds(seen) if seen else "",
         reason=claim.finding.reason,
-        numbers=tuple(_figure(each) for each in rest[:MOST_NUMBERS]),
+        numbers=tuple(_figure(each) for each in rest if not _told(claim, each))[:MOST_NUMBERS],
         notes=claim.finding.notes,
         unattributed=claim.unattributed,
     )
 
 
+def _told(claim: Claim, number: Number) -> bool:
+    """Whether the reason says a number anyway, as those of objectives do with their counts."""
+    counts = {"requests", "samples", "bad"}
+    return claim.check in {"slo", "budget"} and number.name in counts
+
+
 def _figure(number: Number) -> str:
-    text = f"{words.spoken(number.name)} {words.number(number)}"
+    text = f"{words.measure(number.name)} {words.number(number)}"
     around = words.bounds(number)
     return f"{text} ({around})" if around else text
 
@@ -165,15 +166,15 @@ def waterfall(recovery: RecoveryFigures) -> Waterfall:
     first, last = min(moments, default=0.0), max(moments, default=0.0)
     scale = 100 / max(last - first, 1e-9)
     return Waterfall(
-        name=recovery.name,
-        rto=words.interval(recovery.rto_s),
+        name=_recovery_name(recovery),
+        rto=_took(recovery),
         censored=recovery.censored,
         bars=tuple(
             Bar(
                 name=name,
                 left=round((begin - first) * scale, 2),
                 width=round(((last if end is None else end) - begin) * scale, 2),
-                when=f"{words.seconds(begin)} to {words.seconds(end)}"
+                when=words.moments(begin, end)
                 if end is not None
                 else f"from {words.seconds(begin)}, never reached its end",
                 took=words.seconds(end - begin) if end is not None else words.NOTHING,
@@ -183,51 +184,40 @@ def waterfall(recovery: RecoveryFigures) -> Waterfall:
     )
 
 
-def fault_row(fault: FaultFigures) -> FaultRow:
-    """A fault's figures in words."""
-    began, ended = _middle(fault.began_s), _middle(fault.ended_s)
-    return FaultRow(
-        fault=fault,
-        kind=words.spoken(fault.kind),
-        where=words.plain(fault.where),
-        requested=_sized(fault.requested, fault.unit),
-        measured=_sized(fault.measured, fault.unit),
-        tolerance=_sized(fault.tolerance, fault.unit) if fault.tolerance else "",
-        fidelity=_fidelity(fault),
-        window=f"{began} to {ended}" if ended != words.NOTHING else f"from {began}",
-        exposure=f"{fault.exposure:,} requests"
-        if isinstance(fault.exposure, int)
-        else words.plain(fault.exposure),
-        neighbours=words.plain(fault.neighbours),
-        healed_by={"system": "the system itself", "harness": "the harness"}.get(
-            fault.healed_by, fault.healed_by or words.NOTHING
-        ),
-    )
-
-
-def _middle(bounds: Sequence[float | None] | None) -> str:
-    known = [at for at in bounds or () if at is not None]
-    return words.seconds(sum(known) / len(known)) if known else words.NOTHING
-
-
-def _sized(value: object, unit: str) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return words.figure(value, unit)
-    return words.plain(value)
-
-
-def _fidelity(fault: FaultFigures) -> str:
-    values = (fault.requested, fault.measured, fault.tolerance)
-    asked, seen, slack = (v if isinstance(v, (int, float)) else None for v in values)
-    if asked is None or seen is None or slack is None:
-        return ""
-    return "ok" if abs(seen - asked) <= slack else "off"
+def _took(recovery: RecoveryFigures) -> str:
+    low, high = recovery.rto_s or (None, None)
+    if low is not None and (high is None or recovery.censored):
+        return f"over {words.figure(low, 's', 1)}" if low else "not seen"
+    if low == 0 and high is not None:
+        return f"at most {words.figure(high, 's', 1)}"
+    return words.interval(recovery.rto_s)
 
 
 def failures(traffic: Traffic | None, most: int = 8) -> list[tuple[str, str, str]]:
     """How requests failed: the way, the error, how often."""
     found = traffic.failures if traffic else ()
     return [(FAILURES.get(how, how.name), error, f"{n:,}") for how, error, n in found[:most]]
+
+
+LABELS = {
+    "cpus": "CPUs",
+    "memory_bytes": "Memory",
+    "python": "Python",
+    "root": "As root",
+}
+
+
+def environment(record: Record) -> list[tuple[str, str]]:
+    """What the run happened on; without what the provenance says as well."""
+    rows = []
+    for name, value in record.environment.items():
+        if name in {"seed", "sloproof"}:
+            continue
+        text = words.plain(value)
+        if name.endswith("_bytes") and isinstance(value, int):
+            text = words.size(value)
+        rows.append((LABELS.get(name, words.spoken(name)), text))
+    return rows
 
 
 def provenance(record: Record, target: str) -> list[tuple[str, str]]:

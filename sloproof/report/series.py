@@ -95,9 +95,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traffic:
-    """All requests of a record, counted. `failures`: how, error, count; the commonest first."""
+    """All requests of a record, counted: `whole` those from the end of warm-up to the end.
+
+    `failures` are of these, too: how, error, count; the commonest first.
+    """
 
     bins: Bins
+    whole: Stretch
     windows: tuple[Stretch, ...]
     failures: tuple[tuple[RequestOutcome, str, int], ...]
 
@@ -120,6 +124,31 @@ def slowest(latencies: Counts) -> NDArray[np.float64]:
     answered = latencies[..., :FINITE] > 0
     last = FINITE - 1 - np.argmax(answered[..., ::-1], axis=-1)
     return np.where(answered.any(axis=-1), LOWEST_S * GROWTH ** (last + 0.5), np.nan)
+
+
+def has_slowest(bins: Bins) -> bool:
+    """Whether the slowest answer of any bin is another than its 99th percentile."""
+    import numpy as np
+
+    p99, last = quantile(bins.latencies, 0.99), slowest(bins.latencies)
+    return not np.array_equal(p99, last, equal_nan=True)
+
+
+def rates(bins: Bins, end_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Requests due and answered per second in each bin.
+
+    A last bin that is cut off before its middle is too short for a rate of its own and is counted
+    with the one before.
+    """
+    import numpy as np
+
+    begins = bins.begin_s + np.arange(len(bins.offered)) * bins.width_s
+    lengths = np.minimum(begins + bins.width_s, end_s) - begins
+    due, answered = bins.offered.astype(np.float64), bins.answered.astype(np.float64)
+    if len(lengths) > 1 and lengths[-1] < bins.width_s / 2:
+        for amounts in (due, answered, lengths):
+            amounts[-2:] = amounts[-2:].sum()
+    return due / lengths, answered / lengths
 
 
 def axis(record: Record) -> Axis:
@@ -152,11 +181,13 @@ def traffic(record: Record, on: Axis, windows: Sequence[tuple[float, float]]) ->
     if not rows:
         return None
     width = bin_width(on.end_s - on.begin_s, rows)
-    count = _Count.empty(on, width, windows)
+    whole = (0.0, on.end_s)
+    count = _Count.empty(on, width, [*windows, whole])
     for batch in record.requests(["intended", "finished", "outcome", "error"]):
         count.add(batch)
     return Traffic(
         bins=Bins(on.begin_s, width, count.offered, count.failed, count.answered, count.latencies),
+        whole=count.window(*whole),
         windows=tuple(count.window(begin, end) for begin, end in windows),
         failures=count.failures(record.request_errors),
     )
@@ -209,7 +240,7 @@ class _Count:
         self.failed += np.bincount(place[inside & ~good], minlength=bins)
         place, inside = self._bins_of(finished[good])
         self.answered += np.bincount(place[inside], minlength=bins)
-        bad = ~good & (due >= self.axis.origin_ns)
+        bad = ~good & (due >= self.axis.origin_ns) & (due < self.axis.ns(self.axis.end_s))
         pairs = batch["outcome"][bad].astype(np.int64) << 16 | batch["error"][bad]
         for pair, times in zip(*np.unique(pairs, return_counts=True), strict=True):
             key = (int(pair) >> 16, int(pair) & 0xFFFF)
@@ -240,7 +271,8 @@ class _Count:
 
     def _bins_of(self, times: Counts) -> tuple[Counts, NDArray[np.bool_]]:
         place = (times - self.axis.ns(self.axis.begin_s)) // self.width_ns
-        return place, (place >= 0) & (place < len(self.offered))
+        # The last bin may reach past the end; what came then would be taken for a higher rate.
+        return place, (place >= 0) & (times < self.axis.ns(self.axis.end_s))
 
 
 def _bucket(due: Counts, finished: Counts, good: NDArray[np.bool_]) -> Counts:

@@ -57,8 +57,13 @@ def phases(record: Record, on: Axis) -> tuple[Stretch, ...]:
     )
 
 
-def faults(record: Record, on: Axis, measured: Sequence[FaultFigures]) -> tuple[Stretch, ...]:
-    """Each occurrence of a fault, by its name: as witnessed, else as injected."""
+def faults(
+    record: Record, on: Axis, measured: Sequence[FaultFigures], *, widest: bool = False
+) -> tuple[Stretch, ...]:
+    """Each occurrence of a fault, by its name: as witnessed, else as injected.
+
+    From when to when it was in force for certain; `widest`: may have been.
+    """
     injected = _injected(record, on)
     seen = {(each.name, each.occurrence or 0): each for each in measured}
     bands = []
@@ -66,8 +71,11 @@ def faults(record: Record, on: Axis, measured: Sequence[FaultFigures]) -> tuple[
         begin, end = injected.get((name, occurrence), (on.begin_s, on.end_s))
         found = seen.get((name, occurrence))
         if found is not None and found.began_s and found.began_s[1] is not None:
-            begin = found.began_s[1]
-            end = found.ended_s[0] if found.ended_s and found.ended_s[0] is not None else end
+            ends = found.ended_s or (None, None)
+            begin, until = (found.began_s[1], ends[0])
+            if widest:
+                begin, until = found.began_s[0] if found.began_s[0] is not None else begin, ends[1]
+            end = end if until is None else until
         begin, end = max(begin, on.begin_s), min(max(end, begin), on.end_s)
         if begin <= end:
             bands.append(Stretch(name, begin, end))
@@ -101,13 +109,30 @@ def _injected(record: Record, on: Axis) -> dict[tuple[str, int], tuple[float, fl
 
 
 def probes(record: Record, on: Axis) -> tuple[Strip, ...]:
-    """When each probe was up and when it was down."""
+    """When each probe of the target's was up and when it was down.
+
+    Those that witness a fault are left out: good and bad mean something else to them, and what
+    they saw is drawn as the fault's own band.
+    """
     strips = []
+    watching = witnesses(record)
     for name in record.probe_names:
-        samples = record.probe(name)
+        samples = None if name in watching else record.probe(name)
         if samples is not None and len(samples):
             strips.append(Strip("probe", clean(name), _up_and_down(samples, on)))
     return tuple(strips)
+
+
+def witnesses(record: Record) -> frozenset[str]:
+    """The names of the probes by which the harness sees its faults and what stands beside them."""
+    plans: list[object] = []
+    for event in record.of_kind("effect.planned"):
+        beside = event.data.get("neighbours")
+        plans += [event.data.get("witness"), *(beside if isinstance(beside, list) else ())]
+    lists = [
+        plan.get(key) for plan in plans if isinstance(plan, Mapping) for key in ("probes", "kept")
+    ]
+    return frozenset(str(name) for names in lists if isinstance(names, list) for name in names)
 
 
 def _up_and_down(samples: Samples, on: Axis) -> tuple[Stretch, ...]:

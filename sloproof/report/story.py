@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sloproof.errors import BrokenRecord
+from sloproof.judge.wording import listed
 from sloproof.record.reader import Record
 from sloproof.record.schema import Event
-from sloproof.report.figures import FaultFigures, Figures
+from sloproof.report.figures import FaultFigures, Figures, LoadFigures
 from sloproof.report.series import Axis, Traffic
-from sloproof.report.words import clean, figure, plain, seconds, spoken
+from sloproof.report.words import NOTHING, clean, figure, plain, seconds, spoken
 
 MOST_FAULTS = 12
 ENDINGS = {
@@ -66,9 +67,9 @@ def done(record: Record, shown: Figures, on: Axis, traffic: Traffic | None) -> l
     occurrences: dict[str, list[Event]] = {}
     for event in record.of_kind("fault.injecting"):
         occurrences.setdefault(str(event.data.get("fault")), []).append(event)
-    measured = {each.name: each for each in reversed(shown.faults)}
     for name, events in list(occurrences.items())[:MOST_FAULTS]:
-        lines.append(Line("Fault", _fault(name, events, measured.get(name), on)))
+        seen = [each for each in shown.faults if each.name == name]
+        lines.append(Line("Fault", _fault(name, events, seen, on)))
     if len(occurrences) > MOST_FAULTS:
         lines.append(Line("Faults", f"and {len(occurrences) - MOST_FAULTS} more, listed below"))
     if not occurrences:
@@ -83,26 +84,52 @@ def _load(shown: Figures, traffic: Traffic | None) -> Line:
     bins = traffic.bins
     begin = round(max(-bins.begin_s / bins.width_s, 0))
     most = max(bins.offered[begin:].tolist(), default=0) / bins.width_s
-    text = f"{int(bins.offered[begin:].sum()):,} requests after warm-up"
+    text = f"{traffic.whole.offered:,} requests after warm-up"
     text += f", at most {figure(most, '/s')} (averaged over {seconds(bins.width_s)})"
-    if shown.load and shown.load.planned and shown.load.delivered is not None:
-        text += f"; {shown.load.delivered:,} of {shown.load.planned:,} planned arrivals came"
-    return Line("Load", text)
+    came = arrivals(shown.load) if shown.load else ""
+    return Line("Load", f"{text}; {came}, counting warm-up and end" if came else text)
 
 
-def _fault(name: str, events: list[Event], seen: FaultFigures | None, on: Axis) -> str:
+def arrivals(load: LoadFigures) -> str:
+    """How many of the planned arrivals came; empty where that is not known.
+
+    One at the very end may come and not be planned, or the other way round.
+    """
+    if load.planned is None or load.delivered is None:
+        return ""
+    if load.planned and load.adequate and load.delivered >= load.planned:
+        return f"all {load.planned:,} planned arrivals came"
+    return f"{load.delivered:,} arrivals came, {load.planned:,} were planned"
+
+
+def _fault(name: str, events: list[Event], seen: list[FaultFigures], on: Axis) -> str:
+    """What struck where, how often, and when: as it was seen, else as it was injected."""
     first = events[0]
-    kind = spoken(str(first.data.get("inject") or (seen.kind if seen else "") or "fault"))
-    fields = first.data.get("fields")
-    details = f": {plain(fields)};" if isinstance(fields, Mapping) and fields else ","
-    where = f" on {plain(seen.where)}" if seen and seen.where else ""
-    text = f"{kind} “{clean(name)}”{where}{details}"
-    begin = on.at(first.t)
+    kind = spoken(str(first.data.get("inject") or (seen[0].kind if seen else "") or "fault"))
+    details = _fields(first.data.get("fields"))
+    places = listed(list(dict.fromkeys(plain(each.where) for each in seen if each.where)))
+    text = f"{kind} “{clean(name)}”{f' on {places}' if places else ''}"
+    text += f": {details};" if details else ","
+    begins = [each.began_s[0] for each in seen if each.began_s and each.began_s[0] is not None]
+    begin = min(begins, default=on.at(first.t))
     if len(events) > 1:
         return f"{text} {len(events)} times, first {seconds(begin)} after warm-up"
-    if seen and seen.ended_s and seen.ended_s[0] is not None:
-        return f"{text} {seconds(begin)} after warm-up, for {seconds(seen.ended_s[0] - begin)}"
+    if seen and seen[0].ended_s and seen[0].ended_s[0] is not None:
+        lasted = max(seen[0].ended_s[0] - begin, 0)
+        return f"{text} {seconds(begin)} after warm-up, for {seconds(lasted)}"
     return f"{text} {seconds(begin)} after warm-up"
+
+
+def _fields(fields: object) -> str:
+    """A fault's fields in words, without those that ask for nothing."""
+    if not isinstance(fields, Mapping):
+        return ""
+    said = {str(key): plain(held) for key, held in fields.items()}
+    return ", ".join(
+        f"{spoken(key)} {'yes' if held == 'True' else held}"
+        for key, held in said.items()
+        if held not in {"False", "no", "None", "0s", NOTHING}
+    )
 
 
 def _end(record: Record) -> str:

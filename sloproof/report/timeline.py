@@ -26,11 +26,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """All that the timeline shows. `bins` is None without load; `hidden` strips found no room."""
+    """All that the timeline shows. `bins` is None without load; `hidden` strips found no room.
+
+    `faults` are where they were in force for certain, `perhaps` where they may have been.
+    """
 
     axis: Axis
     phases: tuple[Stretch, ...] = ()
     faults: tuple[Stretch, ...] = ()
+    perhaps: tuple[Stretch, ...] = ()
     bins: Bins | None = None
     strips: tuple[Strip, ...] = ()
     limits: tuple[Limit, ...] = ()
@@ -47,6 +51,7 @@ def timeline(
         axis=on,
         phases=states.phases(record, on),
         faults=states.faults(record, on, shown.faults),
+        perhaps=states.faults(record, on, shown.faults, widest=True),
         bins=traffic.bins if traffic else None,
         strips=tuple(strip for strip in strips if strip in busiest),
         limits=_limits(verdict, shown, on),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sloproof.model.verdict import Verdict
 from sloproof.record.reader import Record
 from sloproof.report.figures import Figures
-from sloproof.report.story import not_put_back
+from sloproof.report.states import witnesses
+from sloproof.report.story import arrivals, not_put_back
 from sloproof.report.words import clean, ratio, seconds
 
 
@@ -18,6 +19,7 @@ class Check:
     state: str
     title: str
     text: str
+    notes: tuple[str, ...] = ()
 
 
 def problems(record: Record, verdict: Verdict) -> list[Check]:
@@ -28,6 +30,7 @@ def problems(record: Record, verdict: Verdict) -> list[Check]:
             "bad", "Harness error", f"{clean(event.data.get('where'))}: {event.data.get('error')}"
         )
         for event in record.of_kind("harness.error")[:5]
+        if not any(str(event.data.get("error")) in text for text in verdict.attribution)
     ]
     found += [Check("bad", "Evidence", text) for text in verdict.evidence]
     found += [Check("unsure", "Attribution", text) for text in verdict.attribution]
@@ -36,7 +39,9 @@ def problems(record: Record, verdict: Verdict) -> list[Check]:
 
 def checks(record: Record, shown: Figures) -> list[Check]:
     """What the verdict rests on, whether or not anything is wrong with it."""
-    return [_record(record), *_load(shown), *_probes(shown), *_faults(shown), _reverted(record)]
+    own = witnesses(record)
+    probes = [*_probes(shown, own), *_witnesses(shown, own)]
+    return [_record(record), *_load(shown), *probes, *_faults(shown), _reverted(record)]
 
 
 def _record(record: Record) -> Check:
@@ -53,7 +58,7 @@ def _load(shown: Figures) -> list[Check]:
     state = {True: "ok", False: "bad", None: "unsure"}[load.adequate]
     facts = []
     if load.delivered is not None and load.planned is not None:
-        facts.append(f"{load.delivered:,} of {load.planned:,} arrivals delivered")
+        facts.append(arrivals(load))
     if load.late is not None:
         share = f" ({ratio(load.late_ratio)})" if load.late_ratio is not None else ""
         facts.append(f"{load.late:,} started late although a slot was free{share}")
@@ -62,14 +67,28 @@ def _load(shown: Figures) -> list[Check]:
         facts.append(f"lateness p99 {seconds(load.lateness_p99_s)}{bound}")
     if load.no_slot:
         facts.append(f"{load.no_slot:,} found every slot waiting on the system")
-    return [Check(state, "Load", "; ".join(filter(None, facts)) or load.reason or "unknown")] + [
-        Check("bad", "Load", load.reason) for _ in "!" if load.adequate is False and load.reason
-    ]
+    text = "; ".join(filter(None, facts)) or load.reason or "unknown"
+    said = Check(state, "Load", text, load.notices)
+    wrong = load.reason if load.adequate is False and load.reason != text else ""
+    return [said, Check("bad", "Load", wrong)] if wrong else [said]
 
 
-def _probes(shown: Figures) -> list[Check]:
+def _witnesses(shown: Figures, own: frozenset[str]) -> list[Check]:
+    """The probes of the harness's own in one line: there may be many, and nobody named them."""
+    seen = [probe for name, probe in shown.probes.items() if name in own]
+    if not seen:
+        return []
+    samples, missed = (sum(getattr(each, what) for each in seen) for what in ("samples", "missed"))
+    many = "1 probe of its own" if len(seen) == 1 else f"{len(seen)} probes of its own"
+    text = f"{many}, {samples:,} samples, {missed:,} missed, saw the faults come and go"
+    return [Check("unsure" if missed else "ok", "Witnesses", text)]
+
+
+def _probes(shown: Figures, own: frozenset[str]) -> list[Check]:
     checks = []
     for name, probe in sorted(shown.probes.items()):
+        if name in own:
+            continue
         late = probe.lateness_p99_s
         text = f"“{clean(name)}” took {probe.samples:,} samples, {probe.missed:,} missed"
         text += f", lateness p99 {seconds(late)}" if late is not None else ""

@@ -130,6 +130,43 @@ def interval(bounds: Sequence[float | None] | None, unit: str = "s") -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def moments(begin: float, end: float, between: str = "to") -> str:
+    """Two moments with as many decimals as their distance asks for: `6.647 s to 6.687 s`."""
+    if begin == end:
+        return f"{_fixed(begin, 3)} s"
+    decimals = min(max(1 - math.floor(math.log10(abs(end - begin) * 2)), 2), 6)
+    return f"{begin:,.{decimals}f} s {between} {end:,.{decimals}f} s"
+
+
+def required(asked: Number, extra: int = 0) -> str:
+    """What a claim asks for, with the side on which it is met: `≥ 99%`, `≤ 5 s`."""
+    name = spoken(asked.name).lower()
+    least = re.match(r"at.least\b|minimum\b", name) or (name == "target" and asked.unit == "ratio")
+    most = re.match(r"at.most\b|maximum\b|limit\b|rto\b|rpo\b", name)
+    sign = "≥ " if least else "≤ " if most else ""
+    return f"{sign}{number(asked, extra)}"
+
+
+def measure(name: str) -> str:
+    """A number's name in words that need no glossary."""
+    return re.sub(r"^rto\b", "recovery time", spoken(name))
+
+
+def window(name: str) -> str:
+    """A window's name as people say it."""
+    kind, _, fault = clean(name).partition(":")
+    if kind == "fault" and fault:
+        return f"while “{fault}” was in force"
+    return {"run": "the whole run"}.get(name, spoken(name))
+
+
+def check(kind: str) -> str:
+    """What sort of claim a check is, in words."""
+    return {"slo": "objective", "budget": "error budget", "recovery": "recovery time"}.get(
+        kind, spoken(kind)
+    )
+
+
 def plain(value: object) -> str:
     """A value from a record in words: mappings and lists without their brackets."""
     if value is None or value == "":

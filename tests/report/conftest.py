@@ -62,6 +62,14 @@ def slow_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def page_of_a_run(slow_speech: Path) -> Path:
+    """The page of the full sample record, as people see it."""
+    page = slow_speech.parent / "report.html"
+    write_report(Record(slow_speech), judged.verdict(), page)
+    return page
+
+
+@pytest.fixture(scope="session")
 def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     names = (judged.HOSTILE, "\x07\u202e]]>&quot;\"'")

@@ -39,6 +39,20 @@ def test_nothing_sticks_out(hostile_page: Path, browser: Browser, width: int, sc
     tab.close()
 
 
+@pytest.mark.parametrize("width", [930, 1100, 1400])
+def test_no_header_breaks_inside_a_word(page_of_a_run: Path, browser: Browser, width: int) -> None:
+    tab = browser.new_page(viewport={"width": width, "height": 800})
+    tab.goto(page_of_a_run.as_uri())
+    lines = tab.evaluate(LINES)
+    assert lines
+    assert {text: n for text, n in lines if n > len(text.split())} == {}
+    tab.close()
+
+
+LINES = """() => [...document.querySelectorAll('thead th')].map(e => {
+  const range = document.createRange(); range.selectNodeContents(e);
+  return [e.textContent.trim(), new Set([...range.getClientRects()].map(r => r.top)).size] })"""
+
 CONTRAST = """() => {
   const light = c => { const v = c.map(x => { x /= 255;
     return x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4 });

@@ -84,7 +84,10 @@ def test_the_page_is_the_same_in_another_process(slow_speech: Path, tmp_path: Pa
 
 def test_importing_the_report_imports_nothing_heavy() -> None:
     heavy = {"numpy", "pandas", "pyarrow", "altair", "vl_convert", "jinja2", "pydantic", "yaml"}
-    rooms = "charts figures junit markdown page panels sections series states story summary trust"
+    rooms = (
+        "charts fault_rows figures junit markdown page panels sections series states story "
+        "summary trust"
+    )
     code = f"""
 import sys
 for room in {rooms.split()!r}:
@@ -140,6 +143,7 @@ def test_no_text_escapes_from_a_drawing(text: str) -> None:
         axis,
         phases=(Stretch("baseline", 0, 10),),
         faults=(Stretch(text, 1, 2),),
+        perhaps=(Stretch(text, 1, 3),),
         strips=(Strip("probe", text, (Stretch("up", 0, 10),)),),
     )
     root = sample.parse_xml(charts.draw(shown, charts.NARROW, page._label(shown)))

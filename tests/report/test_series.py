@@ -12,6 +12,7 @@ from sloproof.record.reader import Record
 from sloproof.record.schema import RequestOutcome
 from sloproof.record.writer import RecordWriter
 from sloproof.report import series, states
+from sloproof.report.figures import FaultFigures
 from tests.report import sample
 
 
@@ -123,6 +124,56 @@ def test_a_flapping_probe_is_drawn_with_few_stretches(tmp_path: Path) -> None:
     assert {each.state for each in strip.stretches} == {"now and then"}
 
 
+def test_what_comes_after_the_end_is_in_no_bin_and_no_total(tmp_path: Path) -> None:
+    """The load goes on for a moment while the run is put back."""
+    whole = sample.record(tmp_path / "r", count=6500)
+    on = series.axis(whole)
+    shorter = series.Axis(on.origin_ns, on.begin_s, 15.25)
+    found = series.traffic(whole, shorter, [])
+    assert found is not None
+    due = columns(whole)["intended"]
+    inside = due[(due >= shorter.ns(0)) & (due < shorter.ns(15.25))]
+    assert found.whole.offered == len(inside)
+    assert found.bins.offered.sum() == (due < shorter.ns(15.25)).sum()
+    assert sum(count for _, _, count in found.failures) == found.whole.failed > 0
+
+
+@pytest.mark.parametrize("end", [15.0, 15.02, 15.25, 15.9, 59.99])
+def test_the_end_of_the_axis_makes_no_spike_in_the_rate(record: Record, end: float) -> None:
+    on = series.Axis(sample.BEGIN, -5, end)
+    found = series.traffic(record, on, [])
+    assert found is not None
+    for bins in (found.bins, found.bins.merged(10)):
+        due, _ = series.rates(bins, end)
+        # 100/s evenly spaced: a bin's edges can add or take one request each.
+        assert due[-1] == pytest.approx(100, abs=2 / (bins.width_s / 2))
+
+
+def test_a_sliver_at_the_end_is_counted_with_the_bin_before() -> None:
+    """Five requests in the last 20 ms of a bin of half a second are no 250/s."""
+    counts = np.array([50, 50, 5], dtype=np.int64)
+    nothing = np.zeros((3, series.FINITE + 1), dtype=np.int64)
+    bins = series.Bins(0.0, 0.5, counts, counts * 0, counts, nothing)
+    due, answered = series.rates(bins, 1.02)
+    assert due.tolist() == answered.tolist() == pytest.approx([100, 55 / 0.52, 55 / 0.52])
+    assert series.rates(bins, 1.3)[0][-1] == pytest.approx(5 / 0.3)
+
+
+def test_witnesses_are_drawn_as_the_fault_that_they_saw(tmp_path: Path) -> None:
+    names = ("dialogue-health", "witness:delay:x:kept", "neighbour:gone:y", "witness:of-mine")
+    writer = RecordWriter(tmp_path / "r")
+    sample.write_events(writer, "e", "slow")
+    sample.write_probes(writer, names)
+    plan = {"probes": [], "kept": [names[1]]}
+    writer.event(
+        sample.END, "effect.planned", number=5, witness=plan, neighbours=[{"probes": names[2:3]}]
+    )
+    writer.seal()
+    found = Record(tmp_path / "r")
+    drawn = [strip.name for strip in states.probes(found, series.axis(found))]
+    assert drawn == ["dialogue-health", "witness:of-mine"]
+
+
 def test_breakers_step_through_their_states(record: Record) -> None:
     first, second = states.breakers(record, series.axis(record))
     assert (first.name, second.name) == ("dialogue-1 → speech", "dialogue-2 → speech")
@@ -138,3 +189,12 @@ def test_breakers_step_through_their_states(record: Record) -> None:
 
 def test_faults_are_drawn_as_injected_where_nothing_was_measured(record: Record) -> None:
     assert states.faults(record, series.axis(record), ()) == (states.Stretch("slow", 10, 22),)
+
+
+def test_a_fault_is_drawn_where_it_was_for_certain_and_where_it_may_have_been(
+    record: Record,
+) -> None:
+    on = series.axis(record)
+    seen = [FaultFigures("slow", 1, began_s=(10.0, 10.9), ended_s=(21.5, 22.1))]
+    assert states.faults(record, on, seen) == (states.Stretch("slow", 10.9, 21.5),)
+    assert states.faults(record, on, seen, widest=True) == (states.Stretch("slow", 10.0, 22.1),)

@@ -20,7 +20,7 @@ def record(slow_speech: Path) -> Record:
 
 
 def test_the_summary_is_a_line_for_the_verdict_and_one_for_each_claim() -> None:
-    lines = summary_text(judged.verdict(evidence=("the prober was late",)))
+    lines = summary_text(judged.verdict(evidence=("the prober was late",), measures={}))
     assert lines[0].startswith("FAIL  slow-speech: Too many people")
     assert lines[1].startswith("  ✗ FAIL          slo:dialogue-availability: 98.46% of")
     assert lines[-1] == "  ! evidence: the prober was late"
@@ -28,8 +28,14 @@ def test_the_summary_is_a_line_for_the_verdict_and_one_for_each_claim() -> None:
 
 
 def test_the_outcome_is_not_said_twice() -> None:
-    said = judged.verdict(claims=(), sentence="FAIL: 1 of 2 claims failed")
+    said = judged.verdict(claims=(), sentence="FAIL: 1 of 2 claims failed", measures={})
     assert summary_text(said) == ["FAIL  slow-speech: 1 of 2 claims failed"]
+
+
+def test_what_the_load_had_to_say_stands_in_the_summary() -> None:
+    load = {**judged.MEASURES["load"], "notices": ["wait_time is ignored"]}  # type: ignore[dict-item]
+    said = judged.verdict(measures={"load": load})
+    assert summary_text(said)[-1] == "  · load: wait_time is ignored"
 
 
 def test_an_unattributed_failure_is_said_to_be_one() -> None:
@@ -42,7 +48,7 @@ def test_the_markdown_has_a_row_for_each_claim(record: Record) -> None:
     assert lines[0] == "### ❌ FAIL: slow-speech"
     rows = [line for line in lines if line.startswith("| ") and "`" in line]
     assert len(rows) == len(judged.CLAIMS)
-    assert "`dialogue-recovery` | 5 s | 3.22 s<br>3.204 s to 3.231 s |" in rows[2]
+    assert "`dialogue-recovery` | ≤ 5 s | 3.22 s<br>3.204 s to 3.231 s |" in rows[2]
 
 
 def test_the_markdown_of_an_empty_verdict_has_no_table(record: Record) -> None:

@@ -93,6 +93,33 @@ def test_a_number_is_spelled_in_its_unit(number: Number, text: str) -> None:
     assert words.number(number) == text
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Number("target", 0.99, "ratio"), "≥ 99%"),
+        (Number("at most", 0.05, "ratio"), "≤ 5%"),
+        (Number("rto target", 5, "s"), "≤ 5 s"),
+        (Number("limit", 0.5, "s"), "≤ 500 ms"),
+        (Number("failure threshold", 5, "count"), "5"),
+    ],
+)
+def test_a_requirement_says_on_which_side_it_is_met(number: Number, text: str) -> None:
+    assert words.required(number) == text
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "text"),
+    [
+        (10.0, 10.82, "10.00 s to 10.82 s"),
+        (6.6866, 6.6902, "6.6866 s to 6.6902 s"),
+        (19.19911, 19.19986, "19.1991 s to 19.1999 s"),
+        (3.0, 3.0, "3 s"),
+    ],
+)
+def test_two_moments_never_look_the_same(begin: float, end: float, text: str) -> None:
+    assert words.moments(begin, end) == text
+
+
 @given(st.text(st.characters(exclude_categories=[])))
 def test_clean_text_may_stand_in_xml(text: str) -> None:
     element = ET.Element("a", b=words.clean(text))
