@@ -21,24 +21,30 @@ _LOAD: Place = ("spec", "load")
 
 def check_load(load: Load, project: Path, problems: Problems) -> None:
     """Note everything about a load that can't be meant."""
-    _check_mix(load.mix, project, problems)
-    if not load.arrivals:
-        problems.add((*_LOAD, "arrivals"), "needs at least one segment")
-    elif not any(rate.per_second for segment in load.arrivals for _, rate in rates_of(segment)):
-        problems.add((*_LOAD, "arrivals"), "brings no arrivals: every rate is zero")
-    for n, segment in enumerate(load.arrivals):
-        last = n == len(load.arrivals) - 1
-        _check_segment(segment, (*_LOAD, "arrivals", n), problems, last=last)
-        for inside, rate in rates_of(segment):
-            if rate > _FASTEST:
-                message = f"{rate} is more than can be made (at most {_FASTEST})"
-                problems.add((*_LOAD, "arrivals", n, *inside), message)
+    if not problems.within((*_LOAD, "mix")):
+        _check_mix(load.mix, project, problems)
+    if not problems.within((*_LOAD, "arrivals")):
+        _check_segments(load.arrivals, problems)
     for key, value in (("timeout", load.timeout), ("lateness", load.lateness)):
         if value <= _NOTHING:
             problems.add((*_LOAD, key), "must be longer than nothing")
     for place, written in problems.document.lossy.items():
         if place[:3] == (*_LOAD, "with"):
             problems.add(place, f'YAML drops digits of {written}: quote it: "{written}"')
+
+
+def _check_segments(segments: tuple[Segment, ...], problems: Problems) -> None:
+    if not segments:
+        problems.add((*_LOAD, "arrivals"), "needs at least one segment")
+    elif not any(rate.per_second for segment in segments for _, rate in rates_of(segment)):
+        problems.add((*_LOAD, "arrivals"), "brings no arrivals: every rate is zero")
+    for n, segment in enumerate(segments):
+        last = n == len(segments) - 1
+        _check_segment(segment, (*_LOAD, "arrivals", n), problems, last=last)
+        for inside, rate in rates_of(segment):
+            if rate > _FASTEST:
+                message = f"{rate} is more than can be made (at most {_FASTEST})"
+                problems.add((*_LOAD, "arrivals", n, *inside), message)
 
 
 def check_rates(load: Load, target: Target, problems: Problems) -> None:
@@ -55,6 +61,8 @@ def check_rates(load: Load, target: Target, problems: Problems) -> None:
 
 def check_moments(load: Load, plans: Mapping[int, FaultPlan], problems: Problems) -> None:
     """No fault begins when the load is over: nobody would meet it."""
+    if problems.within((*_LOAD, "arrivals")):
+        return  # said already: when it is over isn't known
     end = _length(load.arrivals)
     for n, plan in plans.items():
         if end is not None and plan.at is not None and plan.at >= end:

@@ -20,11 +20,12 @@ from sloproof.spec.faults import (
     check_times,
     names_of,
     read_entries,
+    timed,
 )
 from sloproof.spec.lines import build_lines
 from sloproof.spec.places import Place, Problems, suggestion
-from sloproof.spec.selectors import check_selectors
-from sloproof.spec.shapes import keys_of, salvaged, validated
+from sloproof.spec.selectors import Aim, check_selectors
+from sloproof.spec.shapes import keys_of, salvaged
 from sloproof.spec.written import ExperimentSpec, Metadata
 
 KIND = "Experiment"
@@ -33,10 +34,15 @@ _NOTHING = Duration(0)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An experiment as far as its own file tells; `plans` are the faults by their number in it."""
+    """An experiment as far as its own file tells.
+
+    `plans` are the faults that could be built, by their number in it, `aims` what they and the
+    others point at.
+    """
 
     experiment: Experiment
     plans: Mapping[int, FaultPlan]
+    aims: Mapping[int, Aim]
     target_known: bool
 
 
@@ -56,10 +62,11 @@ def draft_experiment(
     entries, names = read_entries(spec.faults, problems), names_of(spec.faults)
     plans = build_faults(entries, faults, problems)
     check_names(entries, problems)
-    check_times(entries, names, spec.baseline, problems)
-    check_lengths(entries, plans, problems)
+    in_time = timed(entries, problems)
+    baseline = _NOTHING if problems.within(("spec", "baseline")) else spec.baseline
+    check_times(in_time, names, baseline, problems)
+    check_lengths(in_time, plans, problems)
     _check_times(spec, problems)
-    load = spec.load
     about = metadata or Metadata(name="unknown")
     experiment = Experiment(
         name=about.name,
@@ -70,14 +77,25 @@ def draft_experiment(
         labels=about.labels,
         annotations=about.annotations,
         fixtures=spec.fixtures,
-        load=validated(Load, dict(load), ("spec", "load"), problems) if load is not None else None,
+        load=_load(spec.load, problems),
         baseline=spec.baseline,
         faults=tuple(plans.values()),
         recovery=spec.recovery,
         stop=spec.stop,
         seed=spec.seed,
     )
-    return Draft(experiment, plans, not problems.within(("spec", "target")))
+    aims = {
+        n: Aim(faults[entry.inject], entry.where)
+        for n, entry in entries.items()
+        if entry.inject in faults and not problems.within(("spec", "faults", n, "where"))
+    }
+    return Draft(experiment, plans, aims, not problems.within(("spec", "target")))
+
+
+def _load(written: Mapping[str, Any] | None, problems: Problems) -> Load | None:
+    if written is None:
+        return None
+    return salvaged(Load, dict(written), ("spec", "load"), problems, {"mix": [], "arrivals": []})
 
 
 def check_surroundings(
@@ -90,7 +108,7 @@ def check_surroundings(
         check_moments(load, draft.plans, problems)
     if target is None:
         return
-    check_selectors(draft.plans, target, problems)
+    check_selectors(draft.aims, draft.plans, target, problems)
     if load is not None:
         check_rates(load, target, problems)
     told = any("detected" in source.roles for source in target.events)

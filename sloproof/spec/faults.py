@@ -8,22 +8,34 @@ from typing import Any, TypeAlias
 from sloproof.contracts import Duration, Fault
 from sloproof.spec.experiment import After, FaultPlan
 from sloproof.spec.places import Place, Problems, suggestion
-from sloproof.spec.shapes import validated
+from sloproof.spec.shapes import salvaged, validated
 from sloproof.spec.written import WINDOWS, FaultEntry
 
 Entries: TypeAlias = Mapping[int, FaultEntry]
 _NOTHING = Duration(0)
+_TIMELESS = ("inject", "name", "where", "with", "scope")
+"""Keys of an entry that say nothing of when it begins and how long it lasts."""
 
 
 def read_entries(
     written: tuple[Mapping[str, Any], ...], problems: Problems
 ) -> dict[int, FaultEntry]:
-    """The entries that have the shape of one, by number; notes what is wrong with the others."""
+    """The entries by number, as far as they have the shape of one; notes what else is in them."""
     read = {
-        n: validated(FaultEntry, dict(each), ("spec", "faults", n), problems)
+        n: salvaged(FaultEntry, dict(each), ("spec", "faults", n), problems, {})
         for n, each in enumerate(written)
     }
     return {n: entry for n, entry in read.items() if entry is not None}
+
+
+def timed(entries: Entries, problems: Problems) -> dict[int, FaultEntry]:
+    """The entries whose times were written as they are meant, so far as is known."""
+    strange = {
+        place[2]
+        for place in problems.places
+        if place[:2] == ("spec", "faults") and len(place) > 3 and place[3] not in _TIMELESS
+    }
+    return {n: entry for n, entry in entries.items() if n not in strange}
 
 
 def build_faults(

@@ -123,6 +123,7 @@ def _item(document: Document, n: int, data: Any) -> Document:
         shown=data,
         lines={place[1:]: line for place, line in document.lines.items() if place[:1] == (n,)},
         lossy={place[1:]: text for place, text in document.lossy.items() if place[:1] == (n,)},
+        misread={place[1:]: each for place, each in document.misread.items() if place[:1] == (n,)},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sloproof.contracts import Check
 from sloproof.spec.experiment import Line
 from sloproof.spec.places import Place, Problems, field_of, suggestion
-from sloproof.spec.shapes import keys_of, validated
+from sloproof.spec.shapes import keys_of, salvaged, validated
 from sloproof.spec.written import FaultWindow, Siblings
 
 _BESIDE = tuple(keys_of(Siblings))
@@ -36,7 +36,7 @@ def build_lines(
             name = line.during.removeprefix("fault:")
             message = f'no fault is called "{name}"{suggestion(name, faults)}'
             problems.add((*place, "during", "fault"), message)
-        if line.id in first:
+        if line.id in first and not problems.within(place):
             message = f"has the id {line.id} of spec.verify[{first[line.id]}]: give it a name"
             problems.add(place, message)
         first.setdefault(line.id, n)
@@ -48,9 +48,8 @@ def _build(
     entry: Mapping[str, Any], place: Place, known: Mapping[str, type[Check]], problems: Problems
 ) -> Line | None:
     kind = _kind(entry, place, known, problems)
-    beside = validated(
-        Siblings, {key: entry[key] for key in entry if key in _BESIDE}, place, problems
-    )
+    siblings = {key: entry[key] for key in entry if key in _BESIDE}
+    beside = salvaged(Siblings, siblings, place, problems, {})
     if kind is None or beside is None:
         return None
     check = _check(known[kind], entry[kind], (*place, kind), problems)
@@ -95,7 +94,7 @@ def _check(shape: type[Check], value: Any, place: Place, problems: Problems) -> 
             problems.add(place, f'takes no value: write "{shape.kind}:" and nothing behind it')
             return None
         return _alone(shape, fields[0], value, place, problems)
-    return validated(shape, value, place, problems)
+    return salvaged(shape, value, place, problems, {})
 
 
 def _alone(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,8 +25,8 @@ from sloproof.spec.library import Library
 from sloproof.spec.loaded import Loaded
 from sloproof.spec.naming import names_in
 from sloproof.spec.objectives import Objectives, RecoveryObjective, SignalIndicator
-from sloproof.spec.places import Document, Place, Problems, suggestion
-from sloproof.spec.reading import read_file
+from sloproof.spec.places import Document, Place, Problems, suggestion, with_form
+from sloproof.spec.reading import parse_file, read_file
 from sloproof.spec.recorded import resolved_text
 from sloproof.spec.targets import build_target, check_target
 from sloproof.spec.variables import Variables, read_variables, substitute
@@ -57,12 +58,15 @@ def load_objectives(paths: Iterable[Path], *, project: Path | None = None) -> Ob
     """All objectives in these files and folders; raises `InvalidInput` with every problem found."""
     files = [file for path in paths for file in (yaml_files(path) if path.is_dir() else [path])]
     problems: list[Problem] = []
-    library = Library.of(_readable(files, (project or Path()).resolve(), problems))
+    root = (project or Path()).resolve()
+    documents = _readable(files, partial(_parsed, project=root), problems)
+    library = Library.of(documents)
     objectives: Objectives = {}
     try:
         objectives = library.everything()
     except InvalidInput as error:
         problems += error.problems
+    problems = with_form(problems, documents)
     if problems:
         raise InvalidInput(problems)
     return objectives
@@ -76,21 +80,22 @@ class _Loading:
     given: Mapping[str, str]
     extensions: Extensions
     found: list[Problem] = field(default_factory=list)
+    parsed: list[Document] = field(default_factory=list)
 
     def load(self, path: Path, target_name: str | None) -> Loaded:
-        document = single(_read(path, self.project))
+        document = single(self._parse(path))
         own, variables = self._substituted(document, late=False)
         draft = self._draft(own, variables)
         name = target_name or (draft.experiment.target if draft and draft.target_known else None)
         target, their, of_target = self._target(name, own, chosen=target_name is not None)
         self._check_given(own.document, variables, of_target)
         secrets = NO_SECRETS.and_also(variables.secrets).and_also(of_target.secrets)
-        problems = Problems(own.document)
+        problems = Problems(own.document, places=own.places)
         if draft is not None:
             check_surroundings(draft, target, self.project, problems)
         names, library = self._referred(draft, problems)
         objectives = self._objectives(names, library, target, problems)
-        self.found += problems.found
+        self.found = with_form([*self.found, *problems.found], self.parsed)
         if self.found or draft is None or target is None or their is None:
             raise InvalidInput(_masked(self.found, secrets))
         loaded = Loaded(
@@ -102,6 +107,11 @@ class _Loading:
             frozenset(variables.declared | of_target.declared),
         )
         return replace(loaded, secrets=_maskable(loaded, secrets, own.document, their))
+
+    def _parse(self, path: Path) -> list[Document]:
+        documents = _parsed(path, self.project)
+        self.parsed += documents
+        return documents
 
     def _substituted(self, document: Document, *, late: bool) -> tuple[Problems, Variables]:
         problems = Problems(document)
@@ -133,7 +143,7 @@ class _Loading:
             self.found += inside.found
             return None, None, Variables({})
         try:
-            document = single(_read(file, self.project))
+            document = single(self._parse(file))
         except InvalidInput as error:
             self.found += error.problems
             return None, None, Variables({})
@@ -175,7 +185,8 @@ class _Loading:
 
     def _referred(self, draft: Draft | None, problems: Problems) -> tuple[set[str], Library]:
         broken: list[Problem] = []
-        library = Library.of(_readable(yaml_files(self.project / "slo"), self.project, broken))
+        read = partial(_read, project=self.project)
+        library = Library.of(_readable(yaml_files(self.project / "slo"), read, broken))
         if draft is None:
             return set(), library
         before = len(problems.found)
@@ -246,18 +257,24 @@ def _read(file: Path, project: Path) -> list[Document]:
     return read_file(file, _shown(file, project))
 
 
+def _parsed(file: Path, project: Path) -> list[Document]:
+    return parse_file(file, _shown(file, project))
+
+
 def _shown(file: Path, project: Path) -> str:
     """A file as messages and records name it: from the project's root on, where it is inside."""
     whole = file.resolve()
     return str(whole.relative_to(project)) if whole.is_relative_to(project) else str(file)
 
 
-def _readable(files: Iterable[Path], project: Path, broken: list[Problem]) -> list[Document]:
+def _readable(
+    files: Iterable[Path], read: Callable[[Path], list[Document]], broken: list[Problem]
+) -> list[Document]:
     """The documents of all files that can be read; what is wrong with the others is noted."""
     documents = []
     for file in files:
         try:
-            documents += _read(file, project)
+            documents += read(file)
         except InvalidInput as error:
             broken += error.problems
     return documents

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sloproof.errors import InvalidInput, Problem
+from sloproof.spec.scalars import Misread
 
 Place: TypeAlias = "tuple[str | int, ...]"
 
@@ -25,7 +26,9 @@ class Document:
     """One YAML document as plain data, with the line of each place in it.
 
     `data` is what is meant, `shown` the same with secrets masked. `lossy` holds the text of each
-    number that says less than what was written (`1.10`, read as 1.1).
+    number that says less than what was written (`1.10`, read as 1.1). `misread` are the words that
+    YAML takes for something else, which stand in `data` as text, and `repeated` the keys that
+    stand twice: neither is accepted, but what else is wrong can still be found.
     """
 
     file: str
@@ -33,6 +36,8 @@ class Document:
     shown: Any
     lines: Mapping[Place, int] = field(default_factory=dict)
     lossy: Mapping[Place, str] = field(default_factory=dict)
+    misread: Mapping[Place, Misread] = field(default_factory=dict)
+    repeated: tuple[Problem, ...] = ()
 
     def line(self, place: Place) -> int:
         """The line of `place`, or of the nearest thing around it; 0 where none is known."""
@@ -63,6 +68,9 @@ class Problems:
     def add(self, place: Place, message: str) -> None:
         """Note `message` about `place`, once."""
         self.places.add(place)
+        misread = self.document.misread.get(place)
+        if misread is not None and str(misread) != message:
+            message = f"{misread.reading}: {message}"
         problem = Problem(self.document.file, self.document.line(place), field_of(place), message)
         if problem not in self.found:
             self.found.append(problem)
@@ -75,6 +83,22 @@ class Problems:
         """Raise all of them as `InvalidInput`, if there are any."""
         if self.found:
             raise InvalidInput(self.found)
+
+
+def with_form(found: Iterable[Problem], documents: Iterable[Document]) -> list[Problem]:
+    """What was found, and what is wrong with the form of these documents.
+
+    A word that YAML misreads is told once: where it doesn't fit, that was said already.
+    """
+    every = list(found)
+    said = {(each.file, each.field) for each in every}
+    for document in documents:
+        every += document.repeated
+        for place, misread in document.misread.items():
+            if (document.file, field_of(place)) not in said:
+                line = document.line(place)
+                every.append(Problem(document.file, line, field_of(place), str(misread)))
+    return every
 
 
 def closest(word: str, known: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +14,8 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sloproof.errors import InvalidInput, Problem, UsageError
-from sloproof.spec.places import Document, Place, field_of
-from sloproof.spec.scalars import Scalar, loses_digits, mangled, read_plain
+from sloproof.spec.places import Document, Place, field_of, with_form
+from sloproof.spec.scalars import Misread, Scalar, loses_digits, mangled, read_plain
 
 LARGEST_FILE = 1 << 20
 MOST_VALUES = 20_000
@@ -28,6 +29,27 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 def read_file(path: Path, shown_as: str) -> list[Document]:
     """Every document in a file; raises `InvalidInput` with all that is wrong about its form."""
+    return _sound(parse_file(path, shown_as))
+
+
+def read_text(text: str, shown_as: str) -> tuple[Document, ...]:
+    """Every document in `text`; raises `InvalidInput` with all that is wrong about its form."""
+    return tuple(_sound(parse_text(text, shown_as)))
+
+
+def _sound(documents: Iterable[Document]) -> list[Document]:
+    found = list(documents)
+    problems = with_form([], found)
+    if problems:
+        raise InvalidInput(problems)
+    return found
+
+
+def parse_file(path: Path, shown_as: str) -> list[Document]:
+    """Like `read_file`, but what leaves the rest readable is only noted in the documents.
+
+    Whoever asks must refuse it in the end, with what else is wrong: see `with_form`.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -43,12 +65,12 @@ def read_file(path: Path, shown_as: str) -> list[Document]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _refused(shown_as, line, "is not text in UTF-8") from None
-    return list(read_text(text, shown_as))
+    return list(parse_text(text, shown_as))
 
 
 @lru_cache(maxsize=64)
-def read_text(text: str, shown_as: str) -> tuple[Document, ...]:
-    """Every document in `text`; raises `InvalidInput` with all that is wrong about its form.
+def parse_text(text: str, shown_as: str) -> tuple[Document, ...]:
+    """Like `read_text`, but what leaves the rest readable is only noted in the documents.
 
     Remembered, as one target and one set of objectives serve many experiments.
     """
@@ -62,9 +84,19 @@ def read_text(text: str, shown_as: str) -> tuple[Document, ...]:
         builder = _Builder(shown_as)
         data = builder.build(node, ())
         problems += builder.problems
-        documents.append(Document(shown_as, data, data, builder.lines, builder.lossy))
+        documents.append(
+            Document(
+                shown_as,
+                data,
+                data,
+                builder.lines,
+                builder.lossy,
+                builder.misread,
+                tuple(builder.repeated),
+            )
+        )
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(with_form(problems, documents))
     if all(document.data is None for document in documents):
         raise _refused(shown_as, 0, "is empty")
     return tuple(documents)
@@ -118,6 +150,8 @@ class _Builder:
     file: str
     lines: dict[Place, int] = field(default_factory=dict)
     lossy: dict[Place, str] = field(default_factory=dict)
+    misread: dict[Place, Misread] = field(default_factory=dict)
+    repeated: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     values: int = 0
 
@@ -147,8 +181,9 @@ class _Builder:
                 continue
             inside = (*place, key)
             if key in data:
-                first = self.lines[inside]
-                self._refuse(key_node, inside, f"stands twice (first in line {first})")
+                message = f"stands twice (first in line {self.lines[inside]})"
+                line = key_node.start_mark.line + 1
+                self.repeated.append(Problem(self.file, line, field_of(inside), message))
                 continue
             if not isinstance(value_node, ScalarNode):
                 self.lines[inside] = key_node.start_mark.line + 1
@@ -162,13 +197,18 @@ class _Builder:
             self._refuse(node, place, "merge keys (<<) are not read: write the keys out")
         elif node.tag not in _PLAIN_TAGS:
             self._refuse(node, place, f"the tag {_short(node.tag)} is not allowed")
-        elif not node.style and mangled(node.value):
-            self._refuse(node, (*place, str(node.value)), mangled(node.value))
-        elif not (node.style or isinstance(read_plain(node.value), str)):
-            self._refuse(node, place, f'the key {node.value} is not text: quote it: "{node.value}"')
         else:
+            self._note_key(node, place)
             return str(node.value)
         return None
+
+    def _note_key(self, node: ScalarNode, place: Place) -> None:
+        key = str(node.value)
+        reason = None if node.style else mangled(key)
+        if not (reason or node.style or isinstance(read_plain(key), str)):
+            reason = Misread(f"the key {key} is not text", f'quote it: "{key}"')
+        if reason is not None:
+            self.misread[(*place, key)] = reason
 
     def _scalar(self, node: ScalarNode, place: Place) -> Scalar:
         text = str(node.value)
@@ -178,8 +218,8 @@ class _Builder:
         if node.style or node.tag == _TAG + "str":
             return text
         reason = mangled(text)
-        if reason:
-            self._refuse(node, place, reason)
+        if reason is not None:
+            self.misread[place] = reason
             return text
         value = read_plain(text)
         if loses_digits(text, value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 
 Scalar = str | int | float | bool | None
 
@@ -29,19 +30,35 @@ def read_plain(text: str) -> Scalar:
     return text
 
 
-def mangled(text: str) -> str:
-    """Why an unquoted word is refused, or "" if all readers of YAML agree about it."""
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """A word that isn't read as it was meant: how it is read, and what to write instead.
+
+    The advice holds where the word would do; where it wouldn't, what is expected is said instead.
+    """
+
+    reading: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.reading}: {self.advice}"
+
+
+def mangled(text: str) -> Misread | None:
+    """Why an unquoted word is refused, or None if all readers of YAML agree about it."""
+    quoted = f'quote it: "{text}"'
     if _SWITCH.fullmatch(text):
         meaning = "true" if text.lower() in {"yes", "on"} else "false"
-        return f'YAML reads {text} as {meaning}: write {meaning}, or quote it: "{text}"'
+        return Misread(f"YAML reads {text} as {meaning}", f"write {meaning}, or {quoted}")
     if _SEXAGESIMAL.fullmatch(text):
         seconds = 0.0
         for part in text.lstrip("+-").split(":"):
             seconds = seconds * 60 + float(part)
-        return f'YAML reads {text} as the number {seconds:g}: give a unit, or quote it: "{text}"'
+        return Misread(f"YAML reads {text} as the number {seconds:g}", f"give a unit, or {quoted}")
     if _OTHER_NUMBER.fullmatch(text):
-        return f'readers of YAML differ about {text}: write a plain number, or quote it: "{text}"'
-    return ""
+        reading = f"readers of YAML differ about {text}"
+        return Misread(reading, f"write a plain number, or {quoted}")
+    return None
 
 
 def loses_digits(text: str, value: Scalar) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
-from sloproof.contracts import Duration
+from sloproof.contracts import Duration, Fault
 from sloproof.model.target import Finder, Target, TargetLink
 from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.spec.places import Place, Problems, suggestion
@@ -47,19 +48,29 @@ def matching_links(where: Selector, target: Target) -> list[TargetLink]:
     ]
 
 
-def check_selectors(plans: Mapping[int, FaultPlan], target: Target, problems: Problems) -> None:
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a fault points at, so far as its entry tells, whether or not its own fields fit."""
+
+    shape: type[Fault]
+    where: Selector
+
+
+def check_selectors(
+    aims: Mapping[int, Aim], plans: Mapping[int, FaultPlan], target: Target, problems: Problems
+) -> None:
     """Every selector fits its fault and matches something, and no two faults want one thing."""
     wanted: dict[int, set[str]] = {}
-    for n, plan in plans.items():
+    for n, aim in aims.items():
         place: Place = ("spec", "faults", n, "where")
-        points_at = plan.fault.points_at
-        if not _fits(plan.where, points_at, plan.fault.kind, place, problems):
+        points_at = aim.shape.points_at
+        if not _fits(aim.where, points_at, aim.shape.kind, place, problems):
             continue
-        if plan.where.pick is not None:
-            _check_pick(plan.where.pick, (*place, "pick"), problems)
+        if aim.where.pick is not None:
+            _check_pick(aim.where.pick, (*place, "pick"), problems)
         if points_at in ("instances", "links"):
-            wanted[n] = _check_matches(plan.where, points_at, target, place, problems)
-    _check_fights(plans, wanted, problems)
+            wanted[n] = _check_matches(aim.where, points_at, target, place, problems)
+    _check_fights(plans, {n: found for n, found in wanted.items() if n in plans}, problems)
 
 
 def _given(where: Selector) -> list[str]:

@@ -95,6 +95,9 @@ class _Form:
 
     @classmethod
     def of(cls, written: Any, place: Place, problems: Problems) -> _Form:
+        misread = problems.document.misread.get(place)
+        if misread is not None:
+            problems.add(place, str(misread))
         lossy = problems.document.lossy.get(place)
         if lossy:
             problems.add(place, f'YAML reads {lossy} as {written}: quote it: "{lossy}"')
