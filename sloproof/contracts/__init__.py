@@ -5,7 +5,16 @@ the world; a **platform** turns a fault's intent into effects; a **probe** takes
 **check** judges a record. Each kind is one class in one file.
 """
 
-from sloproof.contracts.check import Check, Evidence, RecoveryName, SloName, Source, Window
+from sloproof.contracts.check import (
+    Check,
+    Evidence,
+    InstanceName,
+    RecoveryName,
+    ServiceName,
+    SloName,
+    Source,
+    Window,
+)
 from sloproof.contracts.effect import Effect, Json, Owner, Undone
 from sloproof.contracts.fault import Fault, LoadChange, Repeat, Step, Where
 from sloproof.contracts.platform import (
@@ -40,6 +49,7 @@ __all__ = [
     "Fault",
     "Finding",
     "Instance",
+    "InstanceName",
     "Json",
     "KillMode",
     "Kills",
@@ -60,6 +70,7 @@ __all__ = [
     "RunsCommands",
     "Sample",
     "Sense",
+    "ServiceName",
     "Size",
     "SloName",
     "Source",

@@ -18,6 +18,10 @@ SloName: TypeAlias = Annotated[str, "slo"]
 """The type of a check's field that names an SLO; it is looked up when the file is read."""
 RecoveryName: TypeAlias = Annotated[str, "recovery"]
 """The type of a check's field that names a recovery objective."""
+ServiceName: TypeAlias = Annotated[str, "service"]
+"""The type of a check's field that names a service, or who else is at an end of a link."""
+InstanceName: TypeAlias = Annotated[str, "instance"]
+"""The type of a check's field that names a copy of a service."""
 
 
 class Source(StrEnum):

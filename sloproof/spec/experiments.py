@@ -30,6 +30,8 @@ from sloproof.spec.written import ExperimentSpec, Metadata
 
 KIND = "Experiment"
 _NOTHING = Duration(0)
+_OBJECTIVES = ("slo", "recovery")
+_NAMES = (*_OBJECTIVES, "service", "instance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def check_surroundings(
         check_moments(load, draft.plans, problems)
     if target is None:
         return
+    check_named(draft.experiment, target, problems)
     check_selectors(draft.aims, draft.plans, target, problems)
     if load is not None:
         check_rates(load, target, problems)
@@ -120,12 +123,33 @@ def check_surroundings(
 
 def referred_objectives(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:
     """Every objective that an experiment names: where, of which kind, by which name."""
-    for n, line in enumerate(experiment.verify):
-        for key, kind, name in _references(line.check):
-            yield ("spec", "verify", n, line.check.kind, key), kind, name
+    for place, kind, name in _named(experiment):
+        if kind in _OBJECTIVES:
+            yield place, kind, name
     for n, stop in enumerate(experiment.stop):
         if stop.slo is not None:
             yield ("spec", "stop", n, "slo"), "slo", stop.slo
+
+
+def _named(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:
+    """Every name that a check's fields hold of what stands elsewhere, with what it is."""
+    for n, line in enumerate(experiment.verify):
+        for key, kind, name in _references(line.check):
+            yield ("spec", "verify", n, line.check.kind, key), kind, name
+
+
+def check_named(experiment: Experiment, target: Target, problems: Problems) -> None:
+    """Note each service and each copy that a check names and the target doesn't have."""
+    ends = {end for link in target.links for end in (link.source, link.to)}
+    ends |= {end for trace in target.traces for end in (trace.source, trace.to) if end}
+    copies = {copy.name for each in target.services.values() for copy in each.instances}
+    known = {"service": ends | set(target.services), "instance": copies}
+    for place, kind, name in _named(experiment):
+        if kind in known and name not in known[kind]:
+            message = f'no {kind} of target {target.name} is called "{name}"'
+            plain = place not in problems.document.lines
+            where = place[:-1] if plain else place
+            problems.add(where, f"{message}{suggestion(name, known[kind])}")
 
 
 def _references(check: Check) -> Iterator[tuple[str, str, str]]:
@@ -138,8 +162,8 @@ def _references(check: Check) -> Iterator[tuple[str, str, str]]:
 
 
 def _marker(hint: Any) -> str:
-    """`slo` or `recovery` where a type is one of the contract's names of objectives."""
-    found = [each for each in getattr(hint, "__metadata__", ()) if each in ("slo", "recovery")]
+    """`slo`, `service`, … where a type is one of the contract's types of names."""
+    found = [each for each in getattr(hint, "__metadata__", ()) if each in _NAMES]
     inner = (_marker(each) for each in get_args(hint) if not isinstance(each, str))
     return found[0] if found else next(filter(None, inner), "")
 

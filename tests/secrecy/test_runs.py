@@ -36,6 +36,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
+def _guards(process: psutil.Process) -> bool:
+    try:
+        return "sloproof.run.guardian" in process.cmdline()
+    except psutil.NoSuchProcess:  # a command of the experiment that ended just now
+        return False
+
+
 def test_a_run_uses_its_secrets_and_tells_none(tmp_path: Path, shop: Shop) -> None:
     project = Project.at(tmp_path, shop)
     status, said = project.run(*RUN)
@@ -114,7 +121,7 @@ def test_recover_asks_for_what_the_journal_only_names(
     engine: tuple[Project, psutil.Process], shop: Shop
 ) -> None:
     project, process = engine
-    guardians = [c for c in process.children() if "sloproof.run.guardian" in c.cmdline()]
+    guardians = [child for child in process.children() if _guards(child)]
     process.send_signal(signal.SIGSTOP)
     helpers = process.children(recursive=True)
     for each in (*guardians, process):

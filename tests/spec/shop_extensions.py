@@ -79,17 +79,28 @@ class Recovery(Check):
     "circuit_breaker": """
 from typing import Annotated
 from pydantic import Field
-from sloproof.contracts import Check, Duration
+from sloproof.contracts import Check, Duration, ServiceName
 
 class CircuitBreaker(Check):
     kind = "circuit_breaker"
-    source: Annotated[str, Field(alias="from")]
-    to: str
+    source: Annotated[ServiceName, Field(alias="from")]
+    to: ServiceName
     failure_threshold: int = 5
     recovery_timeout: Duration = Duration(60_000_000_000)
 
     def label(self):
         return f"{self.source} -> {self.to}"
+
+    def judge(self, evidence):
+        raise NotImplementedError
+""",
+    "self_healing": """
+from sloproof.contracts import Check, InstanceName, ServiceName
+
+class SelfHealing(Check):
+    kind = "self_healing"
+    service: ServiceName = ""
+    instance: InstanceName = ""
 
     def judge(self, evidence):
         raise NotImplementedError

@@ -9,7 +9,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outcome, Source
+from sloproof.contracts import (
+    Check,
+    Duration,
+    Evidence,
+    Finding,
+    Number,
+    Outcome,
+    ServiceName,
+    Source,
+)
 from sloproof.judge.breaker import Replay
 from sloproof.judge.facts import SystemEvent, system_events
 from sloproof.judge.quantile import rank
@@ -29,8 +38,8 @@ class CircuitBreaker(Check):
     sources = (Source.CALLS, Source.SYSTEM_EVENTS)
     windowed = False
 
-    source: Annotated[str, Field(alias="from")]
-    to: str
+    source: Annotated[ServiceName, Field(alias="from")]
+    to: ServiceName
     failure_threshold: Annotated[int, Field(ge=1)] = 5
     recovery_timeout: Duration = Duration(60_000_000_000)
 

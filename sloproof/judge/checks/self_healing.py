@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outcome
+from sloproof.contracts import (
+    Check,
+    Duration,
+    Evidence,
+    Finding,
+    InstanceName,
+    Number,
+    Outcome,
+    ServiceName,
+)
 from sloproof.judge.copies import Copies
 from sloproof.judge.facts import EffectFacts, InstanceTarget, SystemEvent, system_events
 from sloproof.judge.study import faults_of, healer_tells
@@ -19,8 +28,8 @@ class SelfHealing(Check):
     kind = "self_healing"
     windowed = False
 
-    service: str = ""
-    instance: str = ""
+    service: ServiceName = ""
+    instance: InstanceName = ""
     within: Duration | None = None
 
     def label(self) -> str:
