@@ -140,7 +140,7 @@ WRITTEN = (
            but(requests="at every count\n0s 10ms 190"),
            SLO, INCONCLUSIVE, "no request that counts"),
     Defect("NaN signals", "cpu", but(signal=((0, 26, MISSING),)),
-           "slo:cpu", FAIL, "0 % of 46 samples met the bound"),
+           "slo:cpu", FAIL, "0% of 46 samples met the bound"),
     Defect("missing metric", "cpu", but(signal_named="memory"),
            "slo:cpu", INCONCLUSIVE, "cpu has no sample"),
     Defect("no signal at all", "cpu", but(signal=()),
