@@ -97,6 +97,8 @@ class Ran:
         if self.how != "completed" or self.reason:
             lines.append(f"  the run was {self.how}: {self.reason}")
         lines += [f"  NOT REVERTED: {each}" for each in self.unreverted]
+        if self.unreverted:
+            lines.append("  when the cause is gone: sloproof recover tries once more")
         if place := self.report or self.folder:
             lines.append(f"  {place}")
         return "\n".join(lines)

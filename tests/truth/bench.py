@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -130,6 +131,31 @@ class Bench:
 
     def sloproof(self, *argv: str) -> Ended:
         return self.end(self.begin(*argv))
+
+    def struck(
+        self, witness: Path, step: str, number: str, victim: str = "engine", of: str = "everything"
+    ) -> Ended:
+        """A run in which a signal struck at one step; see `tests.truth.dying`."""
+        argv = [step, number, victim, str(witness), *self.argv(of, flag=self.flag)]
+        ended = self.end(self.begin(*argv, module="tests.truth.dying"))
+        assert witness.exists(), f"{step} was never reached: {ended.words}"
+        return ended
+
+    def nothing_is_left(self, seconds: float) -> None:
+        """No journal, no process of a run, no effect; fails where that takes longer."""
+        soon(lambda: not self.journals, seconds, "the journal's end")
+        soon(lambda: not self.processes(), seconds, "the helpers' end")
+        assert self.left() == []
+        assert list((self.state / "runs").glob("*")) == []
+
+    def events(self, kind: str, file: str = "events.jsonl") -> list[dict[str, Any]]:
+        """The events of one kind that stand in the newest record so far."""
+        found: list[dict[str, Any]] = []
+        for record in self.records[-1:]:
+            with contextlib.suppress(OSError):
+                whole = (record / file).read_text().splitlines()
+                found += [json.loads(line) for line in whole if f'"kind":"{kind}"' in line]
+        return [event for event in found if event["kind"] == kind]
 
     # -- what is in the world
 

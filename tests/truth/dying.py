@@ -1,10 +1,10 @@
 """sloproof's command line, which dies or is struck by a signal at one chosen step.
 
 `python -m tests.truth.dying STEP SIGNAL VICTIM WITNESS ARGUMENTS…`: STEP is `KIND:DEED:MOMENT`,
-such as `toxic:apply:after`; VICTIM is `engine`, `guardian` or `both`. Once the step is reached its
-name goes to the file WITNESS, and the signal to the victim. Deeds are `capture`, `apply` and `undo`
-of an effect, and its lines in the journal: `intended`, `applied`, `undone`. Moments are `before`,
-`after`, and `sent`: asked of a server, not yet answered.
+such as `toxic:apply:after`; VICTIM is `engine`, `guardian`, `both` or the id of a process. Once the
+step is reached its name goes to the file WITNESS, and the signal to the victim. Deeds are
+`capture`, `apply` and `undo` of an effect, and its lines in the journal: `intended`, `applied`,
+`undone`. Moments are `before`, `after`, and `sent`: asked of a server, not yet answered.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class Fate:
             return
         self.step = ""
         self.witness.write_text(step)
+        if self.victim.isdigit():
+            os.kill(int(self.victim), self.number)
         if self.victim in ("guardian", "both"):
             os.kill(self.guardian, self.number)
         if self.victim in ("engine", "both"):

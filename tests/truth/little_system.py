@@ -19,6 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,16 @@ class Supervisor:
             post(f"{self.toxiproxy}/proxies", {**proxy, "upstream": f"{LOOPBACK}:{upstream}"})
 
     def start_copy(self, name: str) -> None:
-        child = self.children.get(name)
-        if child is None or child.poll() is not None:
-            port = self.ports[name]
-            argv = [sys.executable, "-m", "tests.truth.little_system", "copy", str(port)]
-            self.children[name] = spawn(argv)
-        answered(f"http://{LOOPBACK}:{self.ports[name]}/health")
+        """Let a copy be there; one that was killed may take a moment until it is quite dead."""
+        port = self.ports[name]
+
+        def spawn_if_dead() -> None:
+            child = self.children.get(name)
+            if child is None or child.poll() is not None:
+                argv = [sys.executable, "-m", "tests.truth.little_system", "copy", str(port)]
+                self.children[name] = spawn(argv)
+
+        answered(f"http://{LOOPBACK}:{port}/health", meanwhile=spawn_if_dead)
 
     def control(self) -> ThreadingHTTPServer:
         supervisor = self
@@ -145,10 +150,11 @@ def post(url: str, body: object) -> None:
     urllib.request.urlopen(request, timeout=5).close()
 
 
-def answered(url: str) -> None:
+def answered(url: str, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Wait until somebody answers there."""
     deadline = time.monotonic() + 20
     while True:
+        meanwhile()
         try:
             urllib.request.urlopen(url, timeout=1).close()
         except (urllib.error.URLError, OSError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.truth.bench import Bench, Ended, soon
+from tests.truth.bench import Bench, soon
 
 KINDS = ("toxic", "proxy_down", "pause", "switch", "command", "kill", "process")
 DEEDS = ("capture", "intended", "apply", "applied", "undo", "undone")
@@ -26,47 +26,31 @@ REVERTED = 15.0
 NOTICED = 20.0
 
 
-def struck(bench: Bench, tmp_path: Path, step: str, number: str, victim: str = "engine") -> Ended:
-    """A run that was struck at this step."""
-    witness = tmp_path / "reached"
-    argv = [step, number, victim, str(witness), *bench.argv("everything", flag=bench.flag)]
-    ended = bench.end(bench.begin(*argv, module="tests.truth.dying"))
-    assert witness.exists(), f"{step} was never reached: {ended.words}"
-    return ended
-
-
-def nothing_is_left(bench: Bench, seconds: float) -> None:
-    soon(lambda: not bench.journals, seconds, "the journal's end")
-    soon(lambda: not bench.processes(), seconds, "the helpers' end")
-    assert bench.left() == []
-    assert list((bench.state / "runs").glob("*")) == []
-
-
 @pytest.mark.sampled(12)
 @pytest.mark.parametrize("step", STEPS)
 def test_an_engine_that_dies_leaves_nothing(little: Bench, tmp_path: Path, step: str) -> None:
-    ended = struck(little, tmp_path, step, "SIGKILL")
+    ended = little.struck(tmp_path / "reached", step, "SIGKILL")
     assert ended.status == -9
-    nothing_is_left(little, REVERTED)
+    little.nothing_is_left(REVERTED)
 
 
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("step", STEPS)
 def test_what_both_leave_recover_puts_back(little: Bench, tmp_path: Path, step: str) -> None:
-    ended = struck(little, tmp_path, step, "SIGKILL", "both")
+    ended = little.struck(tmp_path / "reached", step, "SIGKILL", "both")
     assert ended.status == -9
     soon(lambda: not little.processes(), REVERTED, "the helpers' end")
     recovered = little.sloproof("recover")
     assert recovered.status == 0, recovered.words
-    nothing_is_left(little, REVERTED)
+    little.nothing_is_left(REVERTED)
 
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("step", STEPS)
 def test_an_engine_that_stands_still_is_ended(little: Bench, tmp_path: Path, step: str) -> None:
-    ended = struck(little, tmp_path, step, "SIGSTOP")
+    ended = little.struck(tmp_path / "reached", step, "SIGSTOP")
     assert ended.status == -9
-    nothing_is_left(little, NOTICED)
+    little.nothing_is_left(NOTICED)
 
 
 @pytest.mark.sampled(4)
@@ -75,9 +59,9 @@ def test_an_engine_that_stands_still_is_ended(little: Bench, tmp_path: Path, ste
 def test_a_signal_is_heeded_once_the_step_is_done(
     little: Bench, tmp_path: Path, step: str, number: str
 ) -> None:
-    ended = struck(little, tmp_path, step, number)
+    ended = little.struck(tmp_path / "reached", step, number)
     assert (ended.status, ended.said["how"]) == (3, "interrupted"), ended.words
-    nothing_is_left(little, REVERTED)
+    little.nothing_is_left(REVERTED)
 
 
 @pytest.mark.sampled(4)
@@ -85,14 +69,14 @@ def test_a_signal_is_heeded_once_the_step_is_done(
 def test_an_engine_without_its_guardian_reverts_and_says_so(
     little: Bench, tmp_path: Path, step: str
 ) -> None:
-    ended = struck(little, tmp_path, step, "SIGKILL", "guardian")
+    ended = little.struck(tmp_path / "reached", step, "SIGKILL", "guardian")
     late = step.split(":")[1] in ("undo", "undone")
     assert ended.status == 4 or (late and ended.status in (0, 3)), ended.words
     assert ended.status != 4 or "guardian" in ended.said["reason"]
-    nothing_is_left(little, REVERTED)
+    little.nothing_is_left(REVERTED)
 
 
 def test_the_run_after_all_of_that_works(little: Bench) -> None:
     ended = little.sloproof(*little.argv("everything", flag=little.flag))
     assert ended.status == 0, ended.words
-    nothing_is_left(little, REVERTED)
+    little.nothing_is_left(REVERTED)
