@@ -18,11 +18,11 @@ export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint fmt bench dist clean
+.PHONY: help setup demo test test-truth lint fmt bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything into .venv, and the Toxiproxy server
 	@$(PY) -m digital_human.toxiproxy
@@ -46,6 +46,9 @@ test: lint ## check style, types and imports, then run the tests
 	$(PY) -m pytest $(ARGS) && { test -n "$(ARGS)" || $(PY) -m pytest experiments; }; status=$$?; \
 	test -n "$$CI" || echo "make test took $$(($$(date +%s) - $(BEGAN))) s"; \
 	exit $$status
+
+test-truth: setup ## the truth suite, whole: every step, signal and moment (about 45 minutes)
+	SLOPROOF_TRUTH=full $(PY) -m pytest tests/truth $(ARGS)
 
 lint: setup ## check style and types (imports are checked by the tests)
 	$(VENV)/bin/ruff check

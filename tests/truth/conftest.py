@@ -15,6 +15,8 @@ import pytest
 
 from tests.truth.bench import Bench
 
+collect_ignore = ["project"]
+"""Its experiments are for the tests here, which give them a system to break."""
 FULL = os.environ.get("SLOPROOF_TRUTH") == "full"
 SEED = os.environ.get("SLOPROOF_TRUTH_SEED", "1")
 

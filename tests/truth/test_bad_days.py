@@ -21,7 +21,7 @@ from sloproof.run.journal import Stage, read_journal
 from tests.truth.bench import Bench, soon
 
 STUBBORN = Path(__file__).with_name("stubborn.py")
-# An undo is tried three times, each for its command's second; the rest is Python on a busy machine.
+# An undo is tried three times, each for half a second; the rest is Python on a busy machine.
 REVERTED = 20.0
 # The guardian's pauses between its rounds are 1, 2, 4, 8 and 15 s.
 RETRIED = 60.0
@@ -70,6 +70,7 @@ def test_an_undo_that_fails_once_is_tried_again(little: Bench, mood: Path) -> No
     little.nothing_is_left(REVERTED)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("today", ["never", "hangs"])
 def test_one_that_fails_for_good_is_told_and_keeps_no_other_from_running(
     little: Bench, mood: Path, today: str
@@ -89,6 +90,7 @@ def test_one_that_fails_for_good_is_told_and_keeps_no_other_from_running(
     little.nothing_is_left(RETRIED)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("today", ["never", "hangs"])
 def test_a_guardian_tries_until_it_can_be_undone(little: Bench, mood: Path, today: str) -> None:
     mood.write_text(today)
@@ -112,7 +114,7 @@ STALLS = [f"{kind}:{deed}:sent" for kind in ("toxic", "proxy_down") for deed in 
 TORN = ("toxic:applied:after", "switch:intended:after", "kill:undo:before")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("victim", ["service", "service and engine"])
 @pytest.mark.parametrize("seconds", [0.5, 3, 9])
 @pytest.mark.parametrize("step", STALLS)
@@ -161,6 +163,7 @@ def fill(filling: Path) -> None:
             pass
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("victim", ["", "engine", "both"])
 def test_a_full_disk_keeps_no_undo_from_running(bench: Bench, full: Path, victim: str) -> None:
     bench.start()
@@ -191,7 +194,7 @@ def test_a_full_disk_keeps_no_undo_from_running(bench: Bench, full: Path, victim
 # -- a journal whose last line is torn
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kept", [0, 0.5, 0.99])
 @pytest.mark.parametrize("step", TORN)
 def test_a_torn_last_line_hides_nothing(
@@ -214,6 +217,7 @@ def test_a_torn_last_line_hides_nothing(
 # -- somebody else at work
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["lives", "dies"])
 def test_a_copy_that_somebody_replaced_is_left_alone(little: Bench, engine: str) -> None:
     run = little.begin(*little.argv("replaced"))

@@ -93,7 +93,7 @@ def awaken(struck: list[int]) -> None:
             life.send(signal.SIGCONT)
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("phase", PHASES)

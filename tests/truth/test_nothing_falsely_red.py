@@ -98,7 +98,7 @@ def test_plan_refuses_what_can_reach_no_verdict_and_names_the_load_that_would_do
     found = ADVICE.search(said["error"])
     assert found is not None, said["error"]
     rate = int(found[1].replace(",", ""))
-    # 2,995 good requests show 99.9 % with 95 % confidence: 150/s for 20 s are 3,000.
+    # 2,995 good requests show 99.9 % with 95% confidence: 150/s for 20 s are 3,000.
     assert rate == 150
     assert plan(tmp_path, f"--set=rate={rate}/s")[0] == 0
     assert plan(tmp_path, f"--set=rate={rate - 1}/s")[0] == 2
@@ -170,4 +170,4 @@ def test_the_whole_judge_says_so_of_such_a_run(tmp_path: Path, seed: int) -> Non
     record = built(calm(table), tmp_path)
     found = claim(record, line(ServiceLevel(slo="availability")), (slo("99.9%"),))
     assert found.finding.outcome is Outcome.PASS, found.finding.reason
-    assert "95 % confidence" in found.finding.reason
+    assert "95% confidence" in found.finding.reason
