@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sloproof.contracts import Effect, Fault, Owner, Platform, Undone, Where
 from sloproof.effects import effect_from_json, effect_to_json
+from sloproof.testing.death_laws import check_deaths
 
 OWNER = Owner("law", 1)
 PATIENCE = 2.0
@@ -16,8 +17,9 @@ PATIENCE = 2.0
 def check_effect(effect: Effect) -> None:
     """Hold an effect on a real or simulated world against its laws; leaves the world as it was.
 
-    Raises `AssertionError` naming the law that is broken. A lasting effect (a kill) isn't undone
-    twice here: undoing it means healing.
+    Raises `AssertionError` naming the law that is broken. Workers that are killed between any two
+    steps and amid each of them are part of it. A lasting effect (a kill) isn't undone here: undoing
+    it means healing.
     """
     effect = effect.bound(OWNER)
     copy = effect_from_json(json.loads(json.dumps(effect_to_json(effect))))
@@ -37,6 +39,7 @@ def check_effect(effect: Effect) -> None:
     assert _soon(lambda: not effect.present(prior)), "law of presence: absent once it is undone"
     assert copy.undo(prior) is Undone.ABSENT, "law of undo: twice is once"
     assert effect.capture() == prior, "law of restoration: the state is what it was before"
+    check_deaths(effect)
 
 
 def check_fault(fault: Fault, where: Where, on: Platform) -> None:
