@@ -1,8 +1,4 @@
-"""Killing whoever works at an effect between any two of its steps, and amid each of them.
-
-`python -m sloproof.testing.death_laws` is that worker: it reads an effect as JSON, takes its steps
-and tells of the beginning and the end of each, until it is killed.
-"""
+"""Killing whoever works at an effect between any two of its steps, and amid each of them."""
 
 from __future__ import annotations
 
@@ -12,16 +8,13 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 from sloproof.contracts import Effect
 from sloproof.contracts.effect import Json
-from sloproof.effects import effect_from_json, effect_to_json
+from sloproof.effects import effect_to_json
 from sloproof.effects.doubt import undo_in_doubt
 
 STEPS = ("capture", "apply", "undo")
-LONGEST = 30.0
-"""Seconds until a worker that was never killed ends by itself."""
 
 
 def check_deaths(effect: Effect) -> None:
@@ -56,68 +49,55 @@ def _complete(effect: Effect) -> dict[str, float]:
     """Take all steps undisturbed; gives how many seconds each took."""
     took: dict[str, float] = {}
     with _worker(effect) as worker:
-        for step, when, _ in _told(worker):
-            took[step] = time.monotonic() - took.get(step, 0.0)
-            if (step, when) == (STEPS[-1], "ended"):
-                break
+        for step in STEPS:
+            _begin(worker, step)
+            began = time.monotonic()
+            _heard(worker)
+            took[step] = time.monotonic() - began
         worker.kill()
     return took
 
 
 def _death(effect: Effect, step: str, amid: float | None) -> Json:
     """Let a worker die after `step`, or `amid` seconds after it began; gives the state before."""
-    prior: Json = effect.capture()
+    prior: Json = json.loads(json.dumps(effect.capture()))
     with _worker(effect) as worker:
-        for told, when, found in _told(worker):
-            prior = found if (told, when) == ("capture", "ended") else prior
-            if told == step and when == ("ended" if amid is None else "begun"):
-                break
+        for each in STEPS[: STEPS.index(step)]:
+            _begin(worker, each)
+            prior = _heard(worker)
+        _begin(worker, step)
+        if amid is None:
+            prior = _heard(worker)
         time.sleep(amid or 0)
         worker.kill()
-    plain: Json = json.loads(json.dumps(prior))
-    return plain
+    return prior
 
 
 def _worker(effect: Effect) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     worker = subprocess.Popen(
-        [sys.executable, "-m", "sloproof.testing.death_laws"],
+        [sys.executable, "-m", "sloproof.testing.mortal"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    if worker.stdin is not None:
-        worker.stdin.write(json.dumps(effect_to_json(effect)) + "\n")
-        worker.stdin.flush()
+    _say(worker, json.dumps(effect_to_json(effect)))
     return worker
 
 
-def _told(worker: subprocess.Popen[str]) -> Iterator[tuple[str, str, Json]]:
-    for line in worker.stdout or ():
-        step, when, found = json.loads(line)
-        yield step, when, found
-    raise AssertionError("the worker ended by itself: what it said stands on standard error")
+def _begin(worker: subprocess.Popen[str], step: str) -> None:
+    _say(worker, step)
+    _heard(worker)
 
 
-def _work(effect: Effect) -> None:
-    """Take the steps, and tell of them."""
-
-    def tell(step: str, when: str, found: Json | None = None) -> None:
-        sys.stdout.write(json.dumps([step, when, found or {}]) + "\n")
-        sys.stdout.flush()
-
-    tell("capture", "begun")
-    prior = effect.capture()
-    tell("capture", "ended", prior)
-    tell("apply", "begun")
-    effect.apply(prior)
-    tell("apply", "ended")
-    tell("undo", "begun")
-    effect.undo(prior)
-    tell("undo", "ended")
-    time.sleep(LONGEST)
+def _say(worker: subprocess.Popen[str], line: str) -> None:
+    if worker.stdin is not None:
+        worker.stdin.write(line + "\n")
+        worker.stdin.flush()
 
 
-if __name__ == "__main__":
-    _work(effect_from_json(json.loads(sys.stdin.readline())))
+def _heard(worker: subprocess.Popen[str]) -> Json:
+    line = worker.stdout.readline() if worker.stdout is not None else ""
+    assert line, "a step raised: what it said stands on standard error"
+    found: Json = json.loads(line)[2]
+    return found
