@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -87,3 +91,60 @@ def test_a_whole_line_that_is_none_is_refused(path: Path) -> None:
     path.write_bytes(b'{"type":"run"}\n{"type":"undone","number":7}\n')
     with pytest.raises(BrokenRecord, match=r"journal:2: not a line of a journal"):
         read_journal(path)
+
+
+def test_half_a_line_is_taken_back(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.create(path, {"run": "r"})
+    journal.intend(effect(tmp_path, 1), {}, "boot")
+    write = os.pwrite
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", lambda fd, data, end: write(fd, data.rstrip(b"\n}"), end))
+        with pytest.raises(HarnessError, match="only a part of the line was written"):
+            journal.intend(effect(tmp_path, 2), {}, "boot")
+    assert list(journal.view().entries) == [1]
+    journal.mark(1, Stage.UNDONE)
+    assert journal.view().open_entries == []
+    journal.close()
+
+
+def test_where_there_is_no_room_none_is_begun(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(HarnessError, match="No space left on device"):
+        Journal.create(path, {"run": "r"})
+    assert not list(path.parent.glob("journal*"))
+
+
+def test_it_takes_more_room_long_before_it_needs_it(path: Path, tmp_path: Path) -> None:
+    journal = Journal.create(path, {"run": "r"})
+    for _ in range(6):
+        journal.add({"words": "x" * 100_000})
+    assert path.stat().st_size == 2 * PREALLOCATED
+    journal.intend(effect(tmp_path, 1), {}, "boot")
+    journal.release()
+    again = Journal.open(path)
+    again.mark(1, Stage.UNDONE)
+    assert again.view().open_entries == []
+    again.close()
+
+
+def test_whoever_waited_while_it_was_closed_finds_none(path: Path) -> None:
+    journal = Journal.create(path, {"run": "r"})
+    found: list[str] = []
+
+    def wait() -> None:
+        try:
+            Journal.open(path, patience=10)
+        except FileNotFoundError as error:
+            found.append(str(error))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.1)  # so that it has most likely begun to wait; either way there is none
+    journal.close()
+    waiting.join(10)
+    assert found

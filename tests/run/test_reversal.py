@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from sloproof.contracts import Duration, Json, Owner, Undone
 from sloproof.effects import effect_to_json
-from sloproof.errors import EffectError
+from sloproof.errors import EffectError, HarnessError
 from sloproof.model.clock import boot_id
 from sloproof.run.journal import Entry, Stage
 from sloproof.run.reversal import Reverted, revert
@@ -34,9 +35,30 @@ class Awkward(Change):
             file.write(f"{self.subject}\n")
         if self.trouble == "always" or (self.trouble == "once" and not tries):
             raise EffectError("it broke")
+        if self.trouble == "while it stands" and World(Path(self.world)).value("ground", "x9"):
+            raise EffectError("it stands")
         if self.trouble == "hangs":
             time.sleep(1)
         return super().undo(prior)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground(Awkward):
+    """What others stand on."""
+
+    kind: ClassVar[str] = "ground"
+    foundation: ClassVar[bool] = True
+
+    def carries(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blow(Awkward):
+    """What is healed, not put back."""
+
+    kind: ClassVar[str] = "blow"
+    lasting: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +87,10 @@ class Bench:
         effect.apply({"before": None})
         return Entry(number, effect_to_json(effect), {"before": None}, boot or boot_id(), stage)
 
-    def awkward(self, number: int, subject: str, trouble: str = "") -> Entry:
-        effect = Awkward(
+    def awkward(
+        self, number: int, subject: str, trouble: str = "", kind: type[Awkward] = Awkward
+    ) -> Entry:
+        effect = kind(
             world=str(self.folder / "world"),
             subject=subject,
             what=f"x{number}",
@@ -134,4 +158,46 @@ def test_what_lived_in_memory_is_gone_after_a_reboot(bench: Bench) -> None:
 def test_an_effect_whose_class_is_gone_is_a_failure_and_the_rest_goes_on(bench: Bench) -> None:
     lost = Entry(2, {"class": "no.such:Thing", "kind": "thing"}, {}, boot_id(), Stage.APPLIED)
     assert bench.revert(bench.awkward(1, "a"), lost) == [2]
+    assert bench.left == []
+
+
+@pytest.mark.parametrize("error", [HarnessError("the journal is full"), OSError("no disk")])
+def test_what_cannot_be_written_down_is_undone_all_the_same(bench: Bench, error: Exception) -> None:
+    def deaf(_: Reverted) -> None:
+        raise error
+
+    entries = [bench.awkward(1, "a"), bench.awkward(2, "b"), bench.awkward(3, "a")]
+    assert revert(entries, done=deaf, meanwhile=lambda: deaf(Reverted(0, "", None))) == []
+    assert bench.left == []
+
+
+def test_the_ground_goes_last_and_what_failed_on_it_is_tried_again(bench: Bench) -> None:
+    entries = [bench.awkward(9, "ground", kind=Ground), bench.awkward(1, "a", "while it stands")]
+    assert bench.revert(*entries) == []
+    assert [(one.number, one.outcome) for one in bench.told] == [
+        (1, None),
+        (9, Undone.REVERTED),
+        (1, Undone.REVERTED),
+    ]
+    assert bench.left == []
+
+
+def test_a_blow_to_what_goes_anyway_needs_no_repair(bench: Bench) -> None:
+    entries = [bench.awkward(9, "ground", kind=Ground), bench.awkward(1, "a", "always", kind=Blow)]
+    assert bench.revert(*entries) == []
+    assert [(one.number, one.outcome) for one in bench.told] == [
+        (9, Undone.REVERTED),
+        (1, Undone.ABSENT),
+    ]
+
+
+def test_where_no_thread_can_be_had_it_works_without(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    entries = [bench.awkward(1, "a"), bench.awkward(2, "b")]
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert bench.revert(*entries) == []
     assert bench.left == []
