@@ -1,6 +1,7 @@
 """A copy of a service killed."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from sloproof.contracts import Duration, Fault, KillMode, Kills, Platform, Repeat, Step, Where
 
@@ -14,7 +15,7 @@ class PodKill(Fault):
     points_at = "instances"
 
     mode: KillMode = KillMode.CRASH
-    signal: str = "KILL"
+    signal: Literal["KILL", "TERM", "INT", "QUIT", "ABRT", "SEGV", "HUP"] = "KILL"
     grace: Duration = Duration(0)
     hold: bool = False
 

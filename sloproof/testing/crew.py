@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from sloproof.contracts import Effect, Instance, ProbeSpec
@@ -83,7 +84,7 @@ class SimLoad:
 
     def bad_ratio(self, since: int, slo: Any) -> float | None:
         """The share of errors."""
-        recent = [row for row in self._rows if row[0] >= since]
+        recent = list(takewhile(lambda row: row[0] >= since, reversed(self._rows)))
         bad = sum(row[2] != RequestOutcome.OK for row in recent)
         return bad / len(recent) if recent else None
 

@@ -45,17 +45,11 @@ class World:
     path: Path
     _read: tuple[int, int] = (0, 0)
     _changes: Changes = field(default_factory=dict)
+    _lives: dict[str, int] = field(default_factory=dict)
 
     def changes(self) -> Changes:
         """What is changed now: `{subject: {property: value}}`; not to be written to."""
-        try:
-            stat = self.path.stat()
-        except FileNotFoundError:
-            return {}
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        if stamp != self._read:
-            with self._open() as state:
-                self._read, self._changes = stamp, state["changes"]
+        self._refresh()
         return self._changes
 
     def value(self, subject: str, what: str) -> Any:
@@ -72,14 +66,27 @@ class World:
 
     def life(self, copy: str) -> int:
         """Which life this copy is in; the first is 1."""
-        with self._open() as state:
-            return int(state["lives"].get(copy, 1))
+        self._refresh()
+        return self._lives.get(copy, 1)
 
     def revive(self, copy: str) -> None:
         """A dead copy lives anew."""
         with self._open() as state:
             state["changes"].get(copy, {}).pop("dead", None)
             state["lives"][copy] = state["lives"].get(copy, 1) + 1
+
+    def _refresh(self) -> None:
+        """Read the file anew if somebody has written to it."""
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            self._changes, self._lives = {}, {}
+            return
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        if stamp != self._read:
+            with self._open() as state:
+                self._read = stamp
+                self._changes, self._lives = state["changes"], state["lives"]
 
     @contextmanager
     def _open(self) -> Iterator[dict[str, Any]]:
