@@ -285,8 +285,10 @@ class Engine:
 
     def _say_state(self, when: str) -> None:
         platform = self._crew.platform
-        copies = [asdict(copy) for copy in platform.instances()]
-        links = [asdict(link) for link in platform.links()]
+        seen = self._crew.aside(
+            lambda: (platform.instances(), platform.links()), self._tick_only
+        )  # looking for processes may take a while
+        copies, links = ([asdict(each) for each in some] for some in seen)
         self._tell("target.state", when=when, instances=copies, links=links)
 
     def _found(self, effects: Sequence[Effect]) -> None:
