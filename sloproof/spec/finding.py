@@ -9,19 +9,41 @@ from pathlib import Path
 
 HEAD = 4096
 _OURS = re.compile(rb"^[\"']?apiVersion[\"']?:\s*[\"']?sloproof/", re.MULTILINE)
-_KIND = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?Experiment\b", re.MULTILINE)
+_KIND = re.compile(
+    rb"^[\"']?kind[\"']?:\s*[\"']?(Experiment|Target|RecoveryObjective)\b", re.MULTILINE
+)
+_OPENSLO = re.compile(rb"^(?:- )?[\"']?apiVersion[\"']?:\s*[\"']?openslo/", re.MULTILINE)
 _ENDINGS = (".yaml", ".yml")
 _FOLDERS = ("slo", "fault_injectors", "experiments")
 _ROOTS = ("pyproject.toml", ".git")
+_RECORD = "events.jsonl"
 
 
 def find_experiments(paths: Iterable[Path]) -> list[Path]:
     """The experiments among these files and inside these folders, hidden ones left out.
 
-    A file is one if its first 4 KiB have `apiVersion: sloproof/…` and `kind: Experiment`.
+    A file is one if its first 4 KiB have `apiVersion: sloproof/…` and `kind: Experiment`; what a
+    record keeps of its experiment is none.
     """
-    found = (file for path in paths for file in _candidates(path) if _is_experiment(file))
+    found = (
+        file for path in paths for file in _candidates(path) if _said_kind(file) == "Experiment"
+    )
     return list(dict.fromkeys(found))
+
+
+def kind_of(file: Path) -> str:
+    """What a file is for: `Experiment`, `Target`, `Objective`, or "" where it isn't ours.
+
+    By its place in a project: what stands in `slo/` and in `experiments/targets/` is meant for us
+    whatever it says; elsewhere by what it says.
+    """
+    project, whole = project_of(file), file.resolve()
+    if whole.is_relative_to(project / "slo"):
+        return "Objective"
+    if whole.is_relative_to(project / "experiments" / "targets"):
+        return "Target"
+    said = _said_kind(file)
+    return "Objective" if said == "RecoveryObjective" else said
 
 
 def project_of(file: Path) -> Path:
@@ -58,12 +80,17 @@ def _candidates(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _is_experiment(file: Path) -> bool:
+def _said_kind(file: Path) -> str:
+    if file.with_name(_RECORD).exists() or not file.is_file():  # a pipe may have no end
+        return ""
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD)
     except OSError:
-        return False
+        return ""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "ignore").encode()  # refused when it is read, not overlooked
-    return bool(_OURS.search(head) and _KIND.search(head))
+    if _OPENSLO.search(head):
+        return "Objective"
+    said = _KIND.search(head)
+    return said[1].decode() if said and _OURS.search(head) else ""
