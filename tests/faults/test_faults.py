@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,17 @@ def test_an_external_target_has_no_processes_to_touch(loaded: Loaded, tmp_path: 
     assert kinds == everything
     reasons = [external.lacks(need) for need in FAULTS["pod_kill"].needs]
     assert reasons[0].startswith("the platform external has no Kills; use `platform: local`")
+
+
+def test_an_external_target_that_is_not_up_is_told(loaded: Loaded, tmp_path: Path) -> None:
+    target = loaded.target
+    assert not External(target, run="test", work=tmp_path).ready()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        down = replace(target, entry=replace(target.entry, url=url))
+        found = External(down, run="test", work=tmp_path).ready()
+    assert found == f"nobody answers at {url} (its entry)"
 
 
 def test_an_external_targets_links_can_be_cut(loaded: Loaded, tmp_path: Path) -> None:
