@@ -93,9 +93,9 @@ def init(
 @door
 def check(files: Files, *, set_: Sets, target: Target = None, labels: Labels) -> Ending:
     """Validate files, and say everything that is wrong with them at once."""
-    from sloproof.doors import checking, loading
+    from sloproof.doors import loading
 
-    return checking.check(loading.wanted(files, set_, target, labels))
+    return loading.check(loading.wanted(files, set_, target, labels))
 
 
 @app.command()

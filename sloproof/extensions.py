@@ -132,7 +132,7 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
         except ExtensionError:
             raise
         except (Exception, SystemExit) as error:
-            raise ExtensionError(f"{_blame(source, error)}: {_told(error)}") from error
+            raise ExtensionError(f"{_blame(source, error)}: {error!r}") from error
         if len(found) != 1:
             names = ", ".join(each.__name__ for each in found) or "none"
             raise ExtensionError(
@@ -189,7 +189,7 @@ class Effects(Kinds[Effect]):
         try:
             found = self._classes(source.module())
         except (Exception, SystemExit) as error:
-            raise ExtensionError(f"{_blame(source, error)}: {_told(error)}") from error
+            raise ExtensionError(f"{_blame(source, error)}: {error!r}") from error
         return [each for each in found if not inspect.isabstract(each)]
 
     def __getitem__(self, kind: str) -> type[Effect]:
@@ -211,12 +211,6 @@ def _entry_points(path: tuple[str, ...]) -> tuple[importlib.metadata.EntryPoint,
     found = importlib.metadata.distributions(path=list(path))
     points = (point for each in found for point in each.entry_points)
     return tuple(dict.fromkeys(point for point in points if point.group == ENTRY_POINTS))
-
-
-def _told(error: BaseException) -> str:
-    """What went wrong, in a line: a mistake of syntax has its place in `_blame` already."""
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _blame(source: Source, error: BaseException) -> str:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from sloproof.doors import outlook
+from sloproof.doors.ending import DONE, Ending
 from sloproof.errors import InvalidInput, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +74,20 @@ def all_or_problems(steps: Iterable[Callable[[], T]]) -> list[T]:
     if problems:
         raise InvalidInput(list(dict.fromkeys(problems)))
     return found
+
+
+def check(wanted: Wanted) -> Ending:
+    """Whether every file is valid; touches nothing."""
+    found = load(wanted)
+    outlook.refuse_profiles(found)
+    outlook.refuse_templates({each.project for each in found})
+    body = {
+        "valid": [
+            {"file": each.experiment.origin, "experiment": each.experiment.name} for each in found
+        ]
+    }
+    lines = [f"{each.experiment.origin}: valid ({each.experiment.name})" for each in found]
+    return Ending(DONE, body, "\n".join(lines))
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:

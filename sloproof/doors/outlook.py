@@ -56,24 +56,6 @@ def refuse_before_running(loaded: Sequence[Loaded], settings: Settings) -> None:
     refuse_profiles(loaded)
 
 
-def refuse_extensions(projects: Iterable[Path]) -> None:
-    """Raise `ExtensionError` with each fault, check and probe of the projects that doesn't load."""
-    from sloproof.errors import ExtensionError
-    from sloproof.extensions import Extensions
-
-    broken: list[str] = []
-    for project in sorted(projects):
-        known = Extensions.of(project)
-        for kinds in (known.faults, known.checks, known.probes):
-            for kind in kinds:
-                try:
-                    kinds[kind]
-                except ExtensionError as error:
-                    broken.append(str(error))
-    if broken:
-        raise ExtensionError("\n".join(broken))
-
-
 def refuse_templates(projects: Iterable[Path]) -> None:
     """Raise `InvalidInput` for each template of a project's own that is none."""
     folders = [project / TEMPLATES for project in sorted(projects)]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
     """The plan of each experiment; refused (2) where one lacks something or can't be judged."""
     loaded = load(wanted)
-    outlook.refuse_extensions({each.project for each in loaded})
     outlook.refuse_profiles(loaded)
     outlook.refuse_templates({each.project for each in loaded})
     plans = [plan_of(each) for each in loaded]

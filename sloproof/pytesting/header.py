@@ -20,8 +20,8 @@ class Header:
 
 def read_header(path: Path) -> Header | None:
     """The header of one of our files, or None for any other file."""
-    if path.suffix not in {".yaml", ".yml"} or path.with_name("events.jsonl").exists():
-        return None  # what lies beside events is what a record keeps of its experiment
+    if path.suffix not in {".yaml", ".yml"}:
+        return None
     try:
         with path.open("rb") as file:
             beginning = file.read(LOOKED_AT)

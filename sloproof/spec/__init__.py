@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sloproof.spec.discovery import fill_found
-    from sloproof.spec.finding import find_experiments, kind_of, project_of, yaml_files
+    from sloproof.spec.finding import find_experiments, project_of
     from sloproof.spec.loaded import Loaded
-    from sloproof.spec.loading import load_experiment, load_objectives, load_target
+    from sloproof.spec.loading import load_experiment, load_objectives
     from sloproof.spec.recorded import from_record, resolved_text
     from sloproof.spec.schema import json_schema
 
@@ -22,13 +22,10 @@ __all__ = [
     "find_experiments",
     "from_record",
     "json_schema",
-    "kind_of",
     "load_experiment",
     "load_objectives",
-    "load_target",
     "project_of",
     "resolved_text",
-    "yaml_files",
 ]
 
 _HOMES = {
@@ -38,10 +35,7 @@ _HOMES = {
     "from_record": "recorded",
     "json_schema": "schema",
     "load_experiment": "loading",
-    "kind_of": "finding",
     "load_objectives": "loading",
-    "load_target": "loading",
-    "yaml_files": "finding",
     "project_of": "finding",
     "resolved_text": "recorded",
 }

@@ -9,41 +9,19 @@ from pathlib import Path
 
 HEAD = 4096
 _OURS = re.compile(rb"^[\"']?apiVersion[\"']?:\s*[\"']?sloproof/", re.MULTILINE)
-_KIND = re.compile(
-    rb"^[\"']?kind[\"']?:\s*[\"']?(Experiment|Target|RecoveryObjective)\b", re.MULTILINE
-)
-_OPENSLO = re.compile(rb"^(?:- )?[\"']?apiVersion[\"']?:\s*[\"']?openslo/", re.MULTILINE)
+_KIND = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?Experiment\b", re.MULTILINE)
 _ENDINGS = (".yaml", ".yml")
 _FOLDERS = ("slo", "fault_injectors", "experiments")
 _ROOTS = ("pyproject.toml", ".git")
-_RECORD = "events.jsonl"
 
 
 def find_experiments(paths: Iterable[Path]) -> list[Path]:
     """The experiments among these files and inside these folders, hidden ones left out.
 
-    A file is one if its first 4 KiB have `apiVersion: sloproof/…` and `kind: Experiment`; what a
-    record keeps of its experiment is none.
+    A file is one if its first 4 KiB have `apiVersion: sloproof/…` and `kind: Experiment`.
     """
-    found = (
-        file for path in paths for file in _candidates(path) if _said_kind(file) == "Experiment"
-    )
+    found = (file for path in paths for file in _candidates(path) if _is_experiment(file))
     return list(dict.fromkeys(found))
-
-
-def kind_of(file: Path) -> str:
-    """What a file is for: `Experiment`, `Target`, `Objective`, or "" where it isn't ours.
-
-    By its place in a project: what stands in `slo/` and in `experiments/targets/` is meant for us
-    whatever it says; elsewhere by what it says.
-    """
-    project, whole = project_of(file), file.resolve()
-    if whole.is_relative_to(project / "slo"):
-        return "Objective"
-    if whole.is_relative_to(project / "experiments" / "targets"):
-        return "Target"
-    said = _said_kind(file)
-    return "Objective" if said == "RecoveryObjective" else said
 
 
 def project_of(file: Path) -> Path:
@@ -80,17 +58,12 @@ def _candidates(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _said_kind(file: Path) -> str:
-    if file.with_name(_RECORD).exists() or not file.is_file():  # a pipe may have no end
-        return ""
+def _is_experiment(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD)
     except OSError:
-        return ""
+        return False
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "ignore").encode()  # refused when it is read, not overlooked
-    if _OPENSLO.search(head):
-        return "Objective"
-    said = _KIND.search(head)
-    return said[1].decode() if said and _OURS.search(head) else ""
+    return bool(_OURS.search(head) and _KIND.search(head))

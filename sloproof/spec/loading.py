@@ -31,7 +31,7 @@ from sloproof.spec.recorded import resolved_text
 from sloproof.spec.targets import build_target, check_target
 from sloproof.spec.variables import Variables, read_variables, substitute
 
-__all__ = ["Loaded", "load_experiment", "load_objectives", "load_target", "resolved_text"]
+__all__ = ["Loaded", "load_experiment", "load_objectives", "resolved_text"]
 
 TARGETS = Path("experiments", "targets")
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -52,18 +52,6 @@ def load_experiment(
     """
     root = (project or project_of(path)).resolve()
     return _Loading(root, variables, extensions or Extensions.of(root)).load(path, target)
-
-
-def load_target(path: Path, *, extensions: Extensions | None = None) -> Target:
-    """The target in a file of a project; raises `InvalidInput` with every problem found."""
-    root = project_of(path).resolve()
-    loading = _Loading(root, _NONE, extensions or Extensions.of(root))
-    nobody = Problems(Document(_shown(path, root), {}, {}))
-    target, _, variables = loading._target(path.stem, nobody, chosen=True)
-    found = with_form(loading.found, loading.parsed)
-    if found or target is None:
-        raise InvalidInput(_masked(found, NO_SECRETS.and_also(variables.secrets)))
-    return target
 
 
 def load_objectives(paths: Iterable[Path], *, project: Path | None = None) -> Objectives:

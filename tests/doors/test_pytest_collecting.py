@@ -41,13 +41,6 @@ class TestWhatIsCollected:
         found = items(project.pytest(argument, *COLLECT).out)
         assert found == ["experiments/slow.yaml::slo:steady"]
 
-    def test_what_a_record_keeps_is_no_experiment(self, project: Project) -> None:
-        kept = project.write("runs/old/experiment.yaml", project.experiment("a").read_text())
-        kept.with_name("events.jsonl").touch()
-        found = project.pytest("--collect-only", "-q", ".")
-        assert "experiments/a.yaml" in found.out
-        assert "runs/old" not in found.out
-
     def test_others_yaml_stays_untouched(self, project: Project) -> None:
         project.write("experiments/theirs.yaml", self.OTHERS)
         project.write("experiments/broken.yaml", "{[: not even YAML")
