@@ -4,9 +4,9 @@
 SloproofError                   exit status 4 unless said otherwise
 ├── UsageError             2    nothing was touched
 │   ├── InvalidInput       2    files or options that can't be accepted, all problems at once
+│   │   └── ExtensionError 2    a fault, probe, check or platform that doesn't load
 │   ├── NoVerdictPossible  2    the load or the sources can't reach a verdict
-│   ├── BrokenRecord       2    a record that was changed, cut or mixed up
-│   └── ExtensionError     2    a fault, probe, check or platform that doesn't load
+│   └── BrokenRecord       2    a record that was changed, cut or mixed up
 ├── HarnessError           4    the harness or the target's platform failed
 │   ├── PlatformError      4    the platform refused or can't do what was asked
 │   │   └── Lacking        4    a capability this platform or host doesn't have
@@ -69,16 +69,22 @@ class InvalidInput(UsageError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class ExtensionError(InvalidInput):
+    """A fault, effect, probe, check, platform or profile that doesn't load: one problem.
+
+    `file` and `line` are of the extension, where it is a file.
+    """
+
+    def __init__(self, message: str, file: str = "", line: int = 0) -> None:
+        super().__init__([Problem(file, line, "", message)])
+
+
 class NoVerdictPossible(UsageError):
     """The experiment can't reach a verdict with the load and sources it has."""
 
 
 class BrokenRecord(UsageError):
     """A record that was changed, cut or mixed with another."""
-
-
-class ExtensionError(UsageError):
-    """A fault, effect, probe, check, platform or profile that doesn't load."""
 
 
 class HarnessError(SloproofError):

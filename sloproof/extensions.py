@@ -34,10 +34,14 @@ _PACKAGE = Path(sloproof.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of extensions; `package` is its dotted name where its files are a package's."""
+    """A folder of extensions; `package` is its dotted name where its files are a package's.
+
+    Messages name its files from `root` on.
+    """
 
     path: Path
     package: str = ""
+    root: Path | None = None
 
     def files(self) -> dict[str, Path]:
         """Its files by kind; those that begin with an underscore are not extensions."""
@@ -53,9 +57,12 @@ class Source:
     file: Path | None = None
     package: str = ""
     entry_point: importlib.metadata.EntryPoint | None = None
+    root: Path | None = None
 
     def __str__(self) -> str:
-        return str(self.file or f"entry point {self.entry_point.value if self.entry_point else ''}")
+        if self.file is None:
+            return f"entry point {self.entry_point.value if self.entry_point else ''}"
+        return str(self.file.relative_to(self.root) if self.root else self.file)
 
     def module(self) -> ModuleType:
         """The file's module: a package's by its own name, others under a private one."""
@@ -68,7 +75,7 @@ class Source:
             return sys.modules[private]
         spec = importlib.util.spec_from_file_location(private, self.file)
         if spec is None or spec.loader is None:
-            raise ExtensionError(f"{self.file}: can't be loaded as Python")
+            raise ExtensionError("can't be loaded as Python", str(self))
         module = importlib.util.module_from_spec(spec)
         sys.modules[private] = module
         try:
@@ -103,7 +110,7 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
     def _all_sources(self) -> Iterator[Source]:
         for folder in self._folders:
             for name, file in folder.files().items():
-                yield Source(name, file=file, package=folder.package)
+                yield Source(name, file=file, package=folder.package, root=folder.root)
         prefix = f"{self._noun}."
         for point in _entry_points(tuple(sys.path)):
             if point.name.startswith(prefix):
@@ -132,12 +139,11 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
         except ExtensionError:
             raise
         except (Exception, SystemExit) as error:
-            raise ExtensionError(f"{_blame(source, error)}: {error!r}") from error
+            raise _broken(source, error) from error
         if len(found) != 1:
             names = ", ".join(each.__name__ for each in found) or "none"
-            raise ExtensionError(
-                f"{source}: defines {names}, but one {self._contract.__name__} it must be"
-            )
+            message = f"defines {names}, but one {self._contract.__name__} it must be"
+            raise ExtensionError(message, str(source))
         return self._fitting(found[0], source)
 
     def _classes(self, module: ModuleType) -> list[Any]:
@@ -153,16 +159,18 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
     def _fitting(self, found: Any, source: Source) -> type[T]:
         fits = inspect.isclass(found) and issubclass(found, self._contract)
         if not fits:
-            raise ExtensionError(f"{source}: {found!r} is not a {self._contract.__name__}")
+            message = f"{found!r} is not a {self._contract.__name__}"
+            raise ExtensionError(message, str(source))
         kind = getattr(found, "kind", "") or source.name
         if kind != source.name:
-            raise ExtensionError(
-                f"{source}: its {self._contract.__name__} {found.__name__} has the kind {kind!r}, "
+            message = (
+                f"its {self._contract.__name__} {found.__name__} has the kind {kind!r}, "
                 f"so it belongs in {kind}.py"
             )
+            raise ExtensionError(message, str(source))
         if inspect.isabstract(found):
             missing = ", ".join(sorted(found.__abstractmethods__))
-            raise ExtensionError(f"{source}: {found.__name__} lacks {missing}")
+            raise ExtensionError(f"{found.__name__} lacks {missing}", str(source))
         fitting: type[T] = found
         return fitting
 
@@ -189,7 +197,7 @@ class Effects(Kinds[Effect]):
         try:
             found = self._classes(source.module())
         except (Exception, SystemExit) as error:
-            raise ExtensionError(f"{_blame(source, error)}: {error!r}") from error
+            raise _broken(source, error) from error
         return [each for each in found if not inspect.isabstract(each)]
 
     def __getitem__(self, kind: str) -> type[Effect]:
@@ -213,15 +221,19 @@ def _entry_points(path: tuple[str, ...]) -> tuple[importlib.metadata.EntryPoint,
     return tuple(dict.fromkeys(point for point in points if point.group == ENTRY_POINTS))
 
 
-def _blame(source: Source, error: BaseException) -> str:
-    """The file and line to look at: the last one inside the extension itself."""
+def _broken(source: Source, error: BaseException) -> ExtensionError:
+    """What an extension's file raised, with the line to look at: the last one inside the file."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    place = str(source)
-    for frame in traceback.extract_tb(error.__traceback__):
-        if source.file is not None and frame.filename == str(source.file):
-            place = f"{source.file}:{frame.lineno}"
-    return place
+        own = error.filename == str(source.file)
+        file = str(source) if own else error.filename
+        return ExtensionError(f"is not Python: {error.msg}", file, error.lineno or 0)
+    inside = [
+        frame.lineno or 0
+        for frame in traceback.extract_tb(error.__traceback__)
+        if source.file is not None and frame.filename == str(source.file)
+    ]
+    said = ": ".join(filter(None, [type(error).__name__, str(error)]))
+    return ExtensionError(f"doesn't load: {said}", str(source), inside[-1] if inside else 0)
 
 
 @dataclass(frozen=True)
@@ -264,5 +276,5 @@ def _folders(own: Path, parent: str, project: Path | None) -> tuple[Folder, ...]
     if project is not None:
         theirs = project / own.name
         if theirs.resolve() != own.resolve():
-            folders.append(Folder(theirs))
+            folders.append(Folder(theirs, root=project))
     return tuple(folders)

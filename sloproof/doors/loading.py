@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sloproof.doors import outlook
 from sloproof.doors.ending import DONE, Ending
@@ -14,6 +14,7 @@ from sloproof.errors import InvalidInput, Problem, UsageError
 
 if TYPE_CHECKING:
     from sloproof.spec import Loaded
+    from sloproof.spec.project import Piece
 
 T = TypeVar("T")
 
@@ -42,18 +43,80 @@ def wanted(
 
 def load(wanted: Wanted) -> list[Loaded]:
     """The experiments in the files and folders; raises `InvalidInput` with every problem."""
-    from sloproof.spec import find_experiments, load_experiment
+    _refuse_unusable(wanted.files)
+    found = all_or_problems(_experiments(wanted, _paths(wanted.files)))
+    return _chosen(found, wanted)
 
-    missing = [file for file in wanted.files if not file.exists()]
-    if missing:
-        raise InvalidInput([Problem(str(file), 0, "", "there is no such file") for file in missing])
-    folders = [file for file in wanted.files if file.is_dir()]
-    named = [file for file in wanted.files if not file.is_dir()]
-    paths = list(dict.fromkeys([*named, *find_experiments(folders)]))
-    found = all_or_problems(
-        partial(load_experiment, path, variables=wanted.variables, target=wanted.target)
-        for path in paths
+
+def load_all(wanted: Wanted) -> tuple[list[Loaded], list[Piece]]:
+    """The experiments, and the targets and objectives, in the files and folders.
+
+    All that stands in their projects is read, too, whether it is used or not: the project's own
+    extensions, its targets, its objectives. Raises `InvalidInput` with every problem.
+    """
+    from sloproof.spec.project import check_project, pieces_in
+
+    _refuse_unusable(wanted.files)
+    named = pieces_in(wanted.files)
+    paths = [path for path in _paths(wanted.files) if path not in named]
+    found: list[Loaded] = []
+    pieces: dict[Path, Piece] = {}
+    all_or_problems(
+        [
+            *(partial(_into, found.append, step) for step in _experiments(wanted, paths)),
+            *(
+                partial(_into, pieces.update, partial(check_project, each, wanted.variables))
+                for each in _projects(paths, named)
+            ),
+        ]
     )
+    chosen = found if named and not found else _chosen(found, wanted)
+    return chosen, [pieces[file.resolve()] for file in named]
+
+
+def _into(keep: Callable[[T], None], step: Callable[[], T]) -> None:
+    keep(step())
+
+
+def _refuse_unusable(files: Sequence[Path]) -> None:
+    """Refuse files that aren't there, and records: they say what was run."""
+    from sloproof.spec.finding import in_record
+
+    problems = [
+        Problem(str(file), 0, "", "there is no such file") for file in files if not file.exists()
+    ]
+    problems += [
+        Problem(str(file), 0, "", f"is part of a record (try sloproof judge {file.parent})")
+        for file in files
+        if in_record(file)
+    ]
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _paths(files: Sequence[Path]) -> list[Path]:
+    """The files that are named, and the experiments inside the folders."""
+    from sloproof.spec import find_experiments
+
+    folders = [file for file in files if file.is_dir()]
+    named = [file for file in files if not file.is_dir()]
+    return list(dict.fromkeys([*named, *find_experiments(folders)]))
+
+
+def _projects(*groups: Iterable[Path]) -> list[Path]:
+    from sloproof.spec import project_of
+
+    return list(dict.fromkeys(project_of(path) for paths in groups for path in paths))
+
+
+def _experiments(wanted: Wanted, paths: Iterable[Path]) -> Iterator[Callable[[], Loaded]]:
+    from sloproof.spec import load_experiment
+
+    for path in paths:
+        yield partial(load_experiment, path, variables=wanted.variables, target=wanted.target)
+
+
+def _chosen(found: Sequence[Loaded], wanted: Wanted) -> list[Loaded]:
     chosen = [each for each in found if wanted.labels.items() <= each.experiment.labels.items()]
     if not chosen:
         labels = ", ".join(f"{name}={value}" for name, value in wanted.labels.items())
@@ -77,17 +140,23 @@ def all_or_problems(steps: Iterable[Callable[[], T]]) -> list[T]:
 
 
 def check(wanted: Wanted) -> Ending:
-    """Whether every file is valid; touches nothing."""
-    found = load(wanted)
+    """Whether every file, and all else in its project, is valid; touches nothing."""
+    found, pieces = load_all(wanted)
     outlook.refuse_profiles(found)
     outlook.refuse_templates({each.project for each in found})
-    body = {
-        "valid": [
-            {"file": each.experiment.origin, "experiment": each.experiment.name} for each in found
-        ]
-    }
+    valid: list[dict[str, Any]] = [
+        {"file": each.experiment.origin, "experiment": each.experiment.name} for each in found
+    ]
+    valid += [{"file": each.file, "kind": each.kind, "names": list(each.names)} for each in pieces]
     lines = [f"{each.experiment.origin}: valid ({each.experiment.name})" for each in found]
-    return Ending(DONE, body, "\n".join(lines))
+    lines += [f"{each.file}: valid ({_named(each)})" for each in pieces]
+    return Ending(DONE, {"valid": valid}, "\n".join(lines))
+
+
+def _named(piece: Piece) -> str:
+    if piece.kind == "Target":
+        return f"target {piece.names[0]}"
+    return ", ".join(piece.names) or "no objective of its own"
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:

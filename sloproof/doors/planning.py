@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.doors import outlook
 from sloproof.doors.ending import DONE, REFUSED, Ending
-from sloproof.doors.loading import Wanted, load
-from sloproof.errors import NoVerdictPossible
+from sloproof.doors.loading import Wanted, load_all
+from sloproof.errors import NoVerdictPossible, UsageError
 
 if TYPE_CHECKING:
     from sloproof.contracts import Platform
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
     """The plan of each experiment; refused (2) where one lacks something or can't be judged."""
-    loaded = load(wanted)
+    loaded, _ = load_all(wanted)
+    if not loaded:
+        files = ", ".join(map(str, wanted.files))
+        raise UsageError(f"no experiment in {files}")
     outlook.refuse_profiles(loaded)
     outlook.refuse_templates({each.project for each in loaded})
     plans = [plan_of(each) for each in loaded]

@@ -100,11 +100,11 @@ class ExperimentFile(RunFile):
             yield Claim.from_parent(self, name=line.id, callobj=_test_of(self, line.id))
 
     def _load(self) -> Experiment:
-        from sloproof.spec import load_experiment, project_of
+        from sloproof.spec import outline, project_of
 
         try:
             extensions = _extensions(self.config, project_of(self.path))
-            return load_experiment(self.path, extensions=extensions).experiment
+            return outline(self.path, extensions=extensions)
         except SloproofError as error:
             raise self.CollectError(str(error)) from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sloproof.pytesting.header import Header, read_header
+from sloproof.spec.finding import in_record
 
 ASKED = pytest.StashKey[tuple[Path, ...]]()
 
@@ -69,11 +70,14 @@ def remember_asked(config: pytest.Config) -> None:
 
 
 def asked_for(config: pytest.Config, path: Path, header: Header) -> bool:
-    """Whether this file may be collected: an experiment below an asked path, a suite by name."""
+    """Whether this file may be collected: an experiment below an asked path, a suite by name.
+
+    What a run left in its record is no experiment to be run.
+    """
     asked = config.stash.get(ASKED, ())
     if header.kind == "Suite":
         return path in asked
-    return header.kind == "Experiment" and _under(path, asked)
+    return header.kind == "Experiment" and _under(path, asked) and not in_record(path)
 
 
 def experiments_asked_for(config: pytest.Config) -> Iterator[Path]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sloproof.spec.discovery import fill_found
     from sloproof.spec.finding import find_experiments, project_of
     from sloproof.spec.loaded import Loaded
-    from sloproof.spec.loading import load_experiment, load_objectives
+    from sloproof.spec.loading import load_experiment, load_objectives, outline
     from sloproof.spec.recorded import from_record, resolved_text
     from sloproof.spec.schema import json_schema
 
@@ -24,6 +24,7 @@ __all__ = [
     "json_schema",
     "load_experiment",
     "load_objectives",
+    "outline",
     "project_of",
     "resolved_text",
 ]
@@ -36,6 +37,7 @@ _HOMES = {
     "json_schema": "schema",
     "load_experiment": "loading",
     "load_objectives": "loading",
+    "outline": "loading",
     "project_of": "finding",
     "resolved_text": "recorded",
 }

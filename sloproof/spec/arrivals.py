@@ -12,6 +12,7 @@ from sloproof.extensions import Folder, builtin
 from sloproof.model.target import Target
 from sloproof.spec.experiment import FaultPlan, Load, MixPart, Segment
 from sloproof.spec.places import Place, Problems, suggestion
+from sloproof.spec.reading import shown
 
 _NOTHING = Duration(0)
 _FASTEST = Rate(Fraction(1_000_000))
@@ -131,7 +132,8 @@ def profiles(project: Path) -> dict[str, Path]:
         for name, file in Folder(folder).files().items():
             other = found.setdefault(name, file)
             if not other.samefile(file):
-                raise ExtensionError(f"profile {name!r} is defined twice: in {other} and in {file}")
+                where = f"in {other} and in {shown(file, project)}"
+                raise ExtensionError(f"profile {name!r} is defined twice: {where}")
     return found
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HEAD = 4096
+TARGETS = Path("experiments", "targets")
+SLOS = Path("slo")
 _OURS = re.compile(rb"^[\"']?apiVersion[\"']?:\s*[\"']?sloproof/", re.MULTILINE)
 _KIND = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?Experiment\b", re.MULTILINE)
 _ENDINGS = (".yaml", ".yml")
@@ -40,6 +42,17 @@ def project_of(file: Path) -> Path:
     return folders[0]
 
 
+def target_files(project: Path) -> dict[str, Path]:
+    """The files of a project's targets by name."""
+    files = yaml_files(project / TARGETS)
+    return {file.stem: file for file in reversed(files)}
+
+
+def in_record(file: Path) -> bool:
+    """Whether this is the experiment that a run left in its record: what was run, not to be run."""
+    return file.name == "experiment.yaml" and file.with_name("events.jsonl").exists()
+
+
 def yaml_files(folder: Path) -> list[Path]:
     """Every YAML file inside a folder, in a stable order, hidden ones left out."""
     return [
@@ -53,7 +66,7 @@ def yaml_files(folder: Path) -> list[Path]:
 
 def _candidates(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from yaml_files(path)
+        yield from (file for file in yaml_files(path) if not in_record(file))
     elif path.suffix in _ENDINGS:
         yield path
 

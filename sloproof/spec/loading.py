@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,26 +13,26 @@ from sloproof.extensions import Extensions
 from sloproof.model.secrets import NO_SECRETS, Secrets, undeclared
 from sloproof.model.target import Target
 from sloproof.spec.envelope import single
+from sloproof.spec.experiment import Experiment
 from sloproof.spec.experiments import (
     Draft,
     check_references,
     check_surroundings,
     draft_experiment,
 )
-from sloproof.spec.finding import project_of, yaml_files
+from sloproof.spec.finding import SLOS, TARGETS, project_of, target_files, yaml_files
 from sloproof.spec.library import Library
 from sloproof.spec.loaded import Loaded
 from sloproof.spec.naming import names_in
 from sloproof.spec.objectives import Objectives, RecoveryObjective, SignalIndicator
 from sloproof.spec.places import Document, Place, Problems, suggestion, with_form
-from sloproof.spec.reading import parse_file, read_file
+from sloproof.spec.reading import parse_file, read_file, readable, shown
 from sloproof.spec.recorded import resolved_text
-from sloproof.spec.targets import build_target, check_target
-from sloproof.spec.variables import Variables, read_variables, substitute
+from sloproof.spec.target_file import NO_TARGET, TargetFile, read_target
+from sloproof.spec.variables import Values, Variables, filled, refuse_typed
 
-__all__ = ["Loaded", "load_experiment", "load_objectives", "resolved_text"]
+__all__ = ["Loaded", "load_experiment", "load_objectives", "outline", "resolved_text"]
 
-TARGETS = Path("experiments", "targets")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -51,15 +50,28 @@ def load_experiment(
     given), `variables` what `--set` gave, `target` takes the place of the file's own.
     """
     root = (project or project_of(path)).resolve()
-    return _Loading(root, variables, extensions or Extensions.of(root)).load(path, target)
+    values = Values(variables, os.environ)
+    return _Loading(root, values, extensions or Extensions.of(root)).load(path, target)
+
+
+def outline(path: Path, *, extensions: Extensions | None = None) -> Experiment:
+    """The experiment in a file as far as it is known before its variables have their values.
+
+    An environment variable that isn't set is no problem yet; every other one raises
+    `InvalidInput`. Faults whose fields have no value are left out.
+    """
+    root = project_of(path).resolve()
+    known = extensions or Extensions.of(root)
+    experiment = _Loading(root, Values({}, os.environ, later=True), known).outline(path)
+    if experiment is None:  # its frame is what the variables say
+        return load_experiment(path, extensions=known).experiment
+    return experiment
 
 
 def load_objectives(paths: Iterable[Path], *, project: Path | None = None) -> Objectives:
     """All objectives in these files and folders; raises `InvalidInput` with every problem found."""
     files = [file for path in paths for file in (yaml_files(path) if path.is_dir() else [path])]
-    problems: list[Problem] = []
-    root = (project or Path()).resolve()
-    documents = _readable(files, partial(_parsed, project=root), problems)
+    documents, problems = readable(files, parse_file, (project or Path()).resolve())
     library = Library.of(documents)
     objectives: Objectives = {}
     try:
@@ -77,103 +89,87 @@ class _Loading:
     """One experiment being loaded: where, with which variables, and what was wrong so far."""
 
     project: Path
-    given: Mapping[str, str]
+    values: Values
     extensions: Extensions
     found: list[Problem] = field(default_factory=list)
     parsed: list[Document] = field(default_factory=list)
+    library: Library = field(default_factory=Library)
+    objectives: Objectives = field(default_factory=dict)
+    secrets: Secrets = NO_SECRETS
+    declared: frozenset[str] = frozenset()
 
     def load(self, path: Path, target_name: str | None) -> Loaded:
-        document = single(self._parse(path))
-        own, variables = self._substituted(document, late=False)
+        draft, own, target = self._everything(path, target_name)
+        if draft is None or target.target is None or target.document is None:
+            raise InvalidInput(self.found)
+        loaded = Loaded(
+            replace(draft.experiment, target=target.target.name),
+            target.target,
+            self.objectives,
+            (own.document, target.document, *self.library.behind(sorted(self.objectives))),
+            self.project,
+            frozenset(self.declared),
+        )
+        masked = _maskable(loaded, self.secrets, own.document, target.document)
+        return replace(loaded, secrets=masked)
+
+    def outline(self, path: Path) -> Experiment | None:
+        draft, _, _ = self._everything(path, None)
+        return None if draft is None else draft.experiment
+
+    def _everything(
+        self, path: Path, target_name: str | None
+    ) -> tuple[Draft | None, Problems, TargetFile]:
+        """All that can be told of it; raises `InvalidInput` with all that is wrong."""
+        document = single(parse_file(path, shown(path, self.project)))
+        self.parsed.append(document)
+        own, variables = filled(document, self.project, self.values, late=False)
         draft = self._draft(own, variables)
         name = target_name or (draft.experiment.target if draft and draft.target_known else None)
-        target, their, of_target = self._target(name, own, chosen=target_name is not None)
-        self._check_given(own.document, variables, of_target)
-        secrets = NO_SECRETS.and_also(variables.secrets).and_also(of_target.secrets)
-        problems = Problems(own.document, places=own.places)
+        target = self._target(name, own, chosen=target_name is not None)
+        self._check_given(own.document, variables, target.variables)
+        self.secrets = NO_SECRETS.and_also(variables.secrets).and_also(target.variables.secrets)
+        self.declared = variables.declared | target.variables.declared
+        problems = Problems(own.document, places=own.places, unknown=own.unknown)
         if draft is not None:
-            check_surroundings(draft, target, self.project, problems)
-        names, library = self._referred(draft, problems)
-        objectives = self._objectives(names, library, target, problems)
+            check_surroundings(draft, target.target, self.project, problems)
+        names = self._referred(draft, problems)
+        self.objectives = self._objectives(names, target.target)
         self.found = with_form([*self.found, *problems.found], self.parsed)
-        if self.found or draft is None or target is None or their is None:
-            raise InvalidInput(_masked(self.found, secrets))
-        loaded = Loaded(
-            replace(draft.experiment, target=target.name),
-            target,
-            objectives,
-            (own.document, their, *library.behind(sorted(names))),
-            self.project,
-            frozenset(variables.declared | of_target.declared),
-        )
-        return replace(loaded, secrets=_maskable(loaded, secrets, own.document, their))
-
-    def _parse(self, path: Path) -> list[Document]:
-        documents = _parsed(path, self.project)
-        self.parsed += documents
-        return documents
-
-    def _substituted(self, document: Document, *, late: bool) -> tuple[Problems, Variables]:
-        problems = Problems(document)
-        variables = read_variables(problems, self.project, self.given, os.environ)
-        document = substitute(problems, variables, late=late)
-        return Problems(document, problems.found, problems.places), variables
+        if self.found:
+            raise InvalidInput(_masked(self.found, self.secrets))
+        return draft, own, target
 
     def _draft(self, own: Problems, variables: Variables) -> Draft | None:
         extensions = self.extensions
         draft = draft_experiment(own, extensions.faults, extensions.checks)
         if variables.secret and not own.found:
-            masked = Problems(replace(own.document, data=own.document.shown))
-            draft_experiment(masked, extensions.faults, extensions.checks)
-            self._refuse_typed_secrets(own, masked)
+            refuse_typed(
+                own, lambda each: draft_experiment(each, extensions.faults, extensions.checks)
+            )
         self.found += own.found
         return draft
 
-    def _target(
-        self, name: str | None, own: Problems, *, chosen: bool
-    ) -> tuple[Target | None, Document | None, Variables]:
+    def _target(self, name: str | None, own: Problems, *, chosen: bool) -> TargetFile:
         if name is None:
-            return None, None, Variables({})
-        file = self._target_file(name)
+            return NO_TARGET
+        file = target_files(self.project).get(name)
         if file is None:
-            known = [each.stem for each in yaml_files(self.project / TARGETS)]
             place: Place = () if chosen else ("spec", "target")
+            known = target_files(self.project)
             inside = Problems(own.document)
             inside.add(place, f'no target is called "{name}" in {TARGETS}{suggestion(name, known)}')
             self.found += inside.found
-            return None, None, Variables({})
-        try:
-            document = single(self._parse(file))
-        except InvalidInput as error:
-            self.found += error.problems
-            return None, None, Variables({})
-        problems, variables = self._substituted(document, late=True)
-        target = build_target(problems, str(self.project))
-        if target is not None:
-            if target.name != name:
-                message = f'is "{target.name}", but the file is called {file.name}'
-                problems.add(("metadata", "name"), message)
-            check_target(target, self.extensions, problems)
-        if variables.secret and not problems.found:
-            masked = Problems(replace(problems.document, data=problems.document.shown))
-            build_target(masked, str(self.project))
-            self._refuse_typed_secrets(problems, masked)
-        self.found += problems.found
-        return target, problems.document, variables
-
-    def _target_file(self, name: str) -> Path | None:
-        folder = self.project / TARGETS
-        return next((f for f in yaml_files(folder) if f.stem == name), None)
-
-    def _refuse_typed_secrets(self, problems: Problems, masked: Problems) -> None:
-        """A secret must stand where text is expected, or its mask would break the record."""
-        for place in masked.places:
-            problems.add(place, "a secret can stand only where any text may stand")
+            return NO_TARGET
+        read = read_target(file, self.project, self.values, self.extensions)
+        self.parsed += [read.document] if read.document is not None else []
+        self.found += read.found
+        return read
 
     def _check_given(self, document: Document, *variables: Variables) -> None:
         declared = set().union(*(each.declared for each in variables))
         used = set().union(*(each.used for each in variables))
-        for name in self.given:
+        for name in self.values.given:
             if name not in declared:
                 hint = suggestion(name, declared)
                 message = f'neither experiment nor target has a variable "{name}"{hint}'
@@ -183,31 +179,30 @@ class _Loading:
                 continue
             self.found.append(Problem(document.file, 0, "--set", message))
 
-    def _referred(self, draft: Draft | None, problems: Problems) -> tuple[set[str], Library]:
-        broken: list[Problem] = []
-        read = partial(_read, project=self.project)
-        library = Library.of(_readable(yaml_files(self.project / "slo"), read, broken))
+    def _referred(self, draft: Draft | None, problems: Problems) -> set[str]:
+        """The names of the objectives that are referred to; notes those that nothing defines."""
+        files = yaml_files(self.project / SLOS)
+        documents, broken = readable(files, read_file, self.project)
+        self.library = Library.of(documents)
         if draft is None:
-            return set(), library
+            return set()
         before = len(problems.found)
-        names = check_references(draft.experiment, library.names(), problems)
+        names = check_references(draft.experiment, self.library.names(), problems)
         if len(problems.found) > before:
             # What isn't found may stand in a file that can't be read.
-            self.found += broken + library.broken
-        return names, library
+            self.found += broken + self.library.broken
+        return names
 
-    def _objectives(
-        self, names: set[str], library: Library, target: Target | None, problems: Problems
-    ) -> Objectives:
+    def _objectives(self, names: set[str], target: Target | None) -> Objectives:
         objectives: Objectives = {}
-        self.found += [each for each in library.broken if each.field == "metadata.name"]
+        self.found += [each for each in self.library.broken if each.field == "metadata.name"]
         for name in sorted(names):
             try:
-                objectives[name] = library.objective(name)
+                objectives[name] = self.library.objective(name)
             except InvalidInput as error:
                 self.found += error.problems
         if target is not None:
-            self.found += _check_measured(objectives, library, target)
+            self.found += _check_measured(objectives, self.library, target)
         return objectives
 
 
@@ -251,30 +246,3 @@ def _masked(found: Iterable[Problem], secrets: Secrets) -> list[Problem]:
     """Each problem once, without a secret in its message."""
     masked = (replace(each, message=secrets.mask(each.message)) for each in found)
     return list(dict.fromkeys(masked))
-
-
-def _read(file: Path, project: Path) -> list[Document]:
-    return read_file(file, _shown(file, project))
-
-
-def _parsed(file: Path, project: Path) -> list[Document]:
-    return parse_file(file, _shown(file, project))
-
-
-def _shown(file: Path, project: Path) -> str:
-    """A file as messages and records name it: from the project's root on, where it is inside."""
-    whole = file.resolve()
-    return str(whole.relative_to(project)) if whole.is_relative_to(project) else str(file)
-
-
-def _readable(
-    files: Iterable[Path], read: Callable[[Path], list[Document]], broken: list[Problem]
-) -> list[Document]:
-    """The documents of all files that can be read; what is wrong with the others is noted."""
-    documents = []
-    for file in files:
-        try:
-            documents += read(file)
-        except InvalidInput as error:
-            broken += error.problems
-    return documents

@@ -59,15 +59,21 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Collects what is wrong with one document, so that everything can be said at once."""
+    """Collects what is wrong with one document, so that everything can be said at once.
+
+    Nothing is said of the places in `unknown`: they have no value yet.
+    """
 
     document: Document
     found: list[Problem] = field(default_factory=list)
     places: set[Place] = field(default_factory=set)
+    unknown: set[Place] = field(default_factory=set)
 
     def add(self, place: Place, message: str) -> None:
         """Note `message` about `place`, once."""
         self.places.add(place)
+        if place in self.unknown:
+            return
         misread = self.document.misread.get(place)
         if misread is not None and str(misread) != message:
             message = f"{misread.reading}: {message}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +43,26 @@ def _sound(documents: Iterable[Document]) -> list[Document]:
     if problems:
         raise InvalidInput(problems)
     return found
+
+
+def shown(file: Path, project: Path) -> str:
+    """A file as messages and records name it: from the project's root on, where it is inside."""
+    whole = file.resolve()
+    return str(whole.relative_to(project)) if whole.is_relative_to(project) else str(file)
+
+
+def readable(
+    files: Iterable[Path], read: Callable[[Path, str], list[Document]], project: Path
+) -> tuple[list[Document], list[Problem]]:
+    """The documents of all files that can be read, and what is wrong with the others."""
+    documents: list[Document] = []
+    broken: list[Problem] = []
+    for file in files:
+        try:
+            documents += read(file, shown(file, project))
+        except InvalidInput as error:
+            broken += error.problems
+    return documents, broken
 
 
 def parse_file(path: Path, shown_as: str) -> list[Document]:

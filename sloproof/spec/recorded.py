@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from sloproof.contracts import Fault, Platform, Step, Where
-from sloproof.errors import BrokenRecord, InvalidInput
+from sloproof.errors import BrokenRecord, ExtensionError, InvalidInput
 from sloproof.extensions import Extensions
 from sloproof.model.secrets import Secrets, masked_places
 from sloproof.model.target import Target
@@ -84,6 +84,8 @@ def from_record(text: str, extensions: Extensions | None = None) -> Loaded:
         target = _target(by_kind[TARGET])
         others = [each for each in documents if each.kind not in (EXPERIMENT, TARGET)]
         objectives = Library.of(_unframed(each).document for each in others).everything()
+    except ExtensionError:
+        raise
     except InvalidInput as error:
         raise BrokenRecord(str(error)) from error
     except KeyError as error:

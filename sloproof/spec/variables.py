@@ -23,7 +23,8 @@ _FOUND = "found."
 class Variables:
     """What each variable stands for, which were used, and which have no value.
 
-    `secret` has the environment variable that holds each secret one.
+    `secret` has the environment variable that holds each secret one, `failed` those that have no
+    value.
     """
 
     values: Mapping[str, Scalar]
@@ -47,11 +48,45 @@ class Variables:
         return replace(self, values=values)
 
 
-def read_variables(
-    problems: Problems, project: Path, given: Mapping[str, str], environment: Mapping[str, str]
-) -> Variables:
-    """The document's `spec.variables` with what was `given` by `--set`, and the built-in ones."""
-    values: dict[str, Scalar] = {"python": sys.executable, "project": str(project)}
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Where variables get their values from: what was `given` by `--set`, and the environment.
+
+    `later` says that values which are nowhere yet may still come, so that they are no problem.
+    """
+
+    given: Mapping[str, str]
+    environment: Mapping[str, str]
+    later: bool = False
+
+
+def filled(
+    document: Document, project: Path, values: Values, *, late: bool
+) -> tuple[Problems, Variables]:
+    """The document with its variables replaced, what was wrong with them, and the variables.
+
+    `late` lets `$(found.…)` stand until the target runs.
+    """
+    problems = Problems(document)
+    variables = read_variables(problems, project, values)
+    document = substitute(problems, variables, late=late)
+    return replace(problems, document=document), variables
+
+
+def refuse_typed(problems: Problems, read: Callable[[Problems], object]) -> None:
+    """Note each secret that stands where `read` expects more than any text.
+
+    Its mask would break the record.
+    """
+    masked = Problems(replace(problems.document, data=problems.document.shown))
+    read(masked)
+    for place in masked.places - problems.unknown:
+        problems.add(place, "a secret can stand only where any text may stand")
+
+
+def read_variables(problems: Problems, project: Path, values: Values) -> Variables:
+    """The document's `spec.variables` with their values, and the built-in ones."""
+    found: dict[str, Scalar] = {"python": sys.executable, "project": str(project)}
     secret: dict[str, str] = {}
     failed: set[str] = set()
     for name, written in _declared(problems).items():
@@ -60,17 +95,23 @@ def read_variables(
             problems.add(place, f'"{name}" can\'t be the name of a variable')
             continue
         form = _Form.of(written, place, problems)
-        value = form.value(given.get(name), environment, place, problems)
-        if form.secret:
-            value = _text(value)
-            own = form.env if name not in given else ""
+        found[name] = value = form.value(values, place, problems)
+        if value is None and form.env:
+            failed.add(name)
+            found[name] = ""
+        elif form.secret:
+            found[name] = _text(value)
+            _refuse_short(_text(value), place, problems)
+            own = form.env if name not in values.given else ""
             secret[name] = own or variable_for(name)
-        values[name] = value
-        if form.secret and len(str(values[name])) < SHORTEST_SECRET:
-            problems.add(place, f"a secret of less than {SHORTEST_SECRET} letters can't be masked")
         if problems.within(place):
             failed.add(name)
-    return Variables(values, secret, failed=frozenset(failed))
+    return Variables(found, secret, failed=frozenset(failed))
+
+
+def _refuse_short(secret: str, place: Place, problems: Problems) -> None:
+    if len(secret) < SHORTEST_SECRET:
+        problems.add(place, f"a secret of less than {SHORTEST_SECRET} letters can't be masked")
 
 
 def _declared(problems: Problems) -> Mapping[str, Any]:
@@ -119,21 +160,19 @@ class _Form:
             problems.add((*place, "secret"), "expected true or false")
         return cls(value, env, secret is True)
 
-    def value(
-        self, given: str | None, environment: Mapping[str, str], place: Place, problems: Problems
-    ) -> Scalar:
+    def value(self, values: Values, place: Place, problems: Problems) -> Scalar:
+        """Its value; None where the environment has none, which is noted unless it may come."""
+        name = str(place[-1])
+        given = values.given.get(name)
         if given is not None:
             typed = self.default is not None and not isinstance(self.default, str)
             return read_plain(given) if typed else given
         if not self.env:
             return self.default
-        if self.env not in environment:
-            name = place[-1]
-            problems.add(
-                place,
-                f"the environment has no {self.env}: set it, or give --set {name}=…",
-            )
-        return environment.get(self.env, "")
+        if self.env not in values.environment and not values.later:
+            message = f"the environment has no {self.env}: set it, or give --set {name}=…"
+            problems.add(place, message)
+        return values.environment.get(self.env)
 
 
 def substitute(problems: Problems, variables: Variables, *, late: bool) -> Document:
@@ -156,7 +195,8 @@ def substitute(problems: Problems, variables: Variables, *, late: bool) -> Docum
             problems.add(place, f'unknown variable "{name}"{hint} (a plain $( is written $$( )')
             return False
         if name in variables.failed:
-            problems.places.add(place)  # said already, where the variable is declared
+            problems.places.add(place)
+            problems.unknown.add(place)  # said already, where the variable is declared
         return True
 
     document = problems.document

@@ -23,7 +23,7 @@ from sloproof.run.reversal import Reverted
 from sloproof.run.state import run_folder
 from sloproof.spec import load_experiment, resolved_text
 from sloproof.testing.world import Change
-from tests.doors.project import ROOT, SLO, Project
+from tests.doors.project import ROOT, SLO, TARGET, Project
 from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
 
 COMMANDS = ["init", "check", "plan", "run", "status", "stop", "judge", "report", "recover"]
@@ -141,7 +141,89 @@ class TestCheck:
     def test_valid_files(self, sloproof: CommandLine, project: Project) -> None:
         project.experiment("a")
         ended = sloproof("check", "experiments")
-        assert (ended.status, ended.out) == (0, "experiments/a.yaml: valid (a)\n")
+        assert ended.status == 0
+        assert ended.out.splitlines() == [
+            "experiments/a.yaml: valid (a)",
+            "experiments/targets/shop.yaml: valid (target shop)",
+        ]
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("slo/steady.yaml", "slo/steady.yaml: valid (steady)"),
+            ("slo", "slo/steady.yaml: valid (steady)"),
+            ("experiments/targets", "experiments/targets/shop.yaml: valid (target shop)"),
+        ],
+    )
+    def test_a_target_or_objectives_alone(
+        self, sloproof: CommandLine, project: Project, words: str, said: str
+    ) -> None:
+        project.experiment("a")
+        ended = sloproof("check", words)
+        assert (ended.status, ended.out) == (0, f"{said}\n")
+        assert sloproof("plan", words).err.startswith(f"no experiment in {words}")
+
+    @pytest.mark.parametrize("command", ["check", "plan"])
+    @pytest.mark.parametrize(
+        ("name", "text", "said"),
+        [
+            ("fault_injectors/bad.py", "def (", "fault_injectors/bad.py:1: is not Python: "),
+            ("checks/bad.py", "1 / 0", "checks/bad.py:1: doesn't load: ZeroDivisionError: "),
+            ("probes/bad.py", "x = 1", "probes/bad.py: defines none, but one Probe it must be"),
+            ("slo/broken.yaml", "a: [", "slo/broken.yaml:2: is not YAML: "),
+            ("slo/odd.yaml", "apiVersion: openslo/v2", "slo/odd.yaml:1: apiVersion: expected "),
+            (
+                "slo/misspelt.yaml",
+                SLO.format(name="other").replace("service:", "sevice:"),
+                'slo/misspelt.yaml:5: spec.sevice: unknown key "sevice"',
+            ),
+            (
+                "experiments/targets/other.yaml",
+                TARGET.format(name="other").replace("entry:", "enty:"),
+                'experiments/targets/other.yaml:6: spec.enty: unknown key "enty"',
+            ),
+        ],
+    )
+    def test_nothing_of_the_project_is_skipped(
+        self,
+        sloproof: CommandLine,
+        project: Project,
+        command: str,
+        name: str,
+        text: str,
+        said: str,
+    ) -> None:
+        file = project.experiment("a")
+        project.write(name, text)
+        ended = sloproof(command, file)
+        assert ended.status == 2
+        assert said in ended.err
+
+    def test_the_secrets_of_other_targets_may_be_missing(
+        self, sloproof: CommandLine, project: Project
+    ) -> None:
+        file = project.experiment("a")
+        text = TARGET.format(name="staging").replace("127.0.0.1:8080", "$(token)@127.0.0.1/")
+        variables = "  variables: {token: {env: NOT_SET_HERE, secret: true}}\n"
+        project.write("experiments/targets/staging.yaml", text + variables)
+        assert sloproof("check", file).status == 0
+        ended = sloproof("check", file, "--target", "staging")
+        assert ended.status == 2
+        assert ended.err == (
+            "experiments/targets/staging.yaml:7: spec.variables.token: "
+            "the environment has no NOT_SET_HERE: set it, or give --set token=…\n"
+        )
+
+    def test_records_are_no_experiments(self, sloproof: CommandLine, project: Project) -> None:
+        file = project.experiment("a")
+        project.write("runs/r1/experiment.yaml", f"{file.read_text()}---\n{SLO}")
+        project.write("runs/r1/events.jsonl", "")
+        ended = sloproof("check", ".")
+        assert ended.status == 0, ended.err
+        assert "runs" not in ended.out
+        ended = sloproof("check", "runs/r1/experiment.yaml")
+        assert ended.status == 2
+        assert "is part of a record (try sloproof judge runs/r1)" in ended.err
 
     def test_every_problem_at_once(self, sloproof: CommandLine, project: Project) -> None:
         for name in ("a", "b"):

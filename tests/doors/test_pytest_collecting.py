@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from tests.doors.project import Project
+from tests.doors.project import SLO, Project
 
 COLLECT = ("--collect-only", "-q")
 
@@ -48,6 +48,14 @@ class TestWhatIsCollected:
         project.write("experiments/inside.yaml", "a:\n  apiVersion: sloproof/v1\n  kind: Suite\n")
         project.experiment()
         done = project.pytest("experiments", *COLLECT)
+        assert items(done.out) == ["experiments/slow.yaml::slo:steady"]
+        assert done.status == 0
+
+    def test_what_a_run_left_is_no_experiment(self, project: Project) -> None:
+        file = project.experiment()
+        project.write("runs/r1/experiment.yaml", f"{file.read_text()}---\n{SLO}")
+        project.write("runs/r1/events.jsonl", "")
+        done = project.pytest(".", *COLLECT)
         assert items(done.out) == ["experiments/slow.yaml::slo:steady"]
         assert done.status == 0
 
@@ -105,6 +113,7 @@ class TestWhatIsCollected:
 
 
 class TestFixtures:
+    SECRET = "{token: {env: NOT_SET_HERE, secret: true}, pause: {env: NOR_THIS}}"
     CONFTEST = """
 import pytest
 
@@ -134,6 +143,20 @@ def sloproof_variables(stack):
         assert done.has(error=1)
         assert "fixture 'stack' not found" in done.out
         assert project.calls() == []
+
+    def test_what_the_environment_lacks_may_come_from_a_fixture(self, project: Project) -> None:
+        text = "@pytest.fixture(scope='session')\ndef sloproof_variables():\n    return {values}\n"
+        project.write(
+            "conftest.py",
+            f"import pytest\n{text}".format(values={"token": "hush-hush", "pause": "1s"}),
+        )
+        file = project.experiment(variables=self.SECRET)
+        changed = file.read_text().replace("baseline: 1s", "baseline: $(pause)")
+        file.write_text(changed.replace("spec:", "spec:\n  hypothesis: a $(token)", 1))
+        done = project.pytest("experiments")
+        assert done.has(passed=1), done.out
+        (call,) = project.calls()
+        assert "token=hush-hush" in call["argv"]
 
     def test_variables_come_from_a_fixture(self, project: Project) -> None:
         project.write("conftest.py", self.CONFTEST)
