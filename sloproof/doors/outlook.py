@@ -51,6 +51,7 @@ def refuse_before_running(loaded: Sequence[Loaded], settings: Settings) -> None:
     refuse_folder(state_dir(), "SLOPROOF_STATE_DIR")
     refuse_unwritable(junit=settings.junit, markdown=settings.markdown)
     _refuse_bind(settings.load_bind)
+    _refuse_hidden(settings)
     if settings.report:
         refuse_templates({each.project for each in loaded})
     refuse_profiles(loaded)
@@ -130,6 +131,15 @@ def _refuse_bind(bind: str) -> None:
     if not good:
         raise UsageError(
             f'--load-bind: "{bind}" is not an address and a port of this host (try 0.0.0.0:5557)'
+        )
+
+
+def _refuse_hidden(settings: Settings) -> None:
+    """Port 0 is whichever is free: workers elsewhere would never learn of it."""
+    if settings.remote_workers and int(settings.load_bind.rpartition(":")[2]) == 0:
+        raise UsageError(
+            "--remote-workers: they have to know where to join: name an address and a port by "
+            "--load-bind (try 0.0.0.0:5557)"
         )
 
 
