@@ -1,10 +1,11 @@
-"""The documents are true: examples are valid, links lead somewhere, what is named exists."""
+"""The documents are true: examples are valid, links lead somewhere, what is named exists.
+
+A block of YAML is a whole document, or says that it is a part of one (```` ```yaml fragment ````).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,130 +14,147 @@ import typer.main
 import yaml
 
 from sloproof.cli import app
+from sloproof.errors import InvalidInput
 from sloproof.extensions import Extensions
+from sloproof.model.target import EventSource, TraceSource
+from sloproof.run.system_events import SystemEvents
+from sloproof.run.traces import Anchor, read_calls
 from sloproof.spec import load_experiment, load_objectives
+from tests.docs.pages import LINK, PAGES, ROOT, Block, anchors, blocks, code
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-    ROOT / "reports" / "templates" / "README.md",
-]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 FOLDERS = {"Experiment": "experiments", "Target": "experiments/targets"}
 FILES = {
     "perf/locustfile.py": "from locust import FastHttpUser, task\n\n"
     "class Buyer(FastHttpUser):\n    @task\n    def buy(self):\n        self.client.get('/')\n",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One block of YAML in a page."""
-
-    page: Path
-    number: int
-    text: str
-
-    @property
-    def data(self) -> Any:
-        return yaml.safe_load(self.text)
-
-    @property
-    def whole(self) -> bool:
-        return isinstance(self.data, dict) and "apiVersion" in self.data
-
-    def __str__(self) -> str:
-        return f"{self.page.stem}-{self.number}"
-
-
-def examples() -> Iterator[Example]:
-    for page in PAGES:
-        blocks = [text for language, text in FENCE.findall(page.read_text()) if language == "yaml"]
-        yield from (Example(page, n, text) for n, text in enumerate(blocks, start=1))
-
-
-EXAMPLES = list(examples())
-SPOKEN_OF = {example.data["kind"] for example in EXAMPLES if example.whole}
-OF_A_SPEC = {"variables", "load", "faults", "stop", "verify"}
+PART = "fragment"
+EXAMPLES = list(blocks("yaml"))
+WHOLE = [each for each in EXAMPLES if each.mark != PART]
+OF_DOCS = [each for each in WHOLE if each.page.parent == ROOT / "docs"]
+EXPERIMENTS = [each for each in OF_DOCS if each.data.get("kind") == "Experiment"]
+TARGETS = [each for each in OF_DOCS if each.data.get("kind") == "Target"]
+ENVOY = [each for each in EXAMPLES if each.text.startswith("kind: upstream")]
+PARTS = [each for each in EXAMPLES if each.mark == PART and each not in ENVOY]
 OF_A_TARGET = {"probes"}
-FRAGMENTS = [
-    example
-    for example in EXAMPLES
-    if isinstance(example.data, dict) and set(example.data) <= OF_A_SPEC | OF_A_TARGET
-]
+TRAFFIC = "sloproof/traffic"
+"""An annotation, which only looks like a path."""
+NOW = 81_000_000_000
+"""A little before the times in the examples."""
 
 
-def write(project: Path, name: str, text: str) -> None:
+def write(project: Path, name: str, text: str) -> Path:
     file = project / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+    return file
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """All whole examples of the documents in one project, with the files that they name."""
-    for example in EXAMPLES:
-        if example.whole and example.page.parent.name == "docs":
-            data = example.data
-            name = f"{data['metadata']['name']}.yaml"
-            write(tmp_path, f"{FOLDERS.get(data['kind'], 'slo')}/{name}", example.text)
-    for page in PAGES:
-        for language, text in FENCE.findall(page.read_text()):
-            named = re.match(r"# (\S+\.py)\n", text)
-            if language == "python" and named:
-                write(tmp_path, named[1], text)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All whole examples of docs/ in one project, with the files that they name."""
+    monkeypatch.setenv("STAGING_TOKEN", "not-a-secret")
+    for each in OF_DOCS:
+        folder = FOLDERS.get(each.data["kind"], "slo")
+        write(tmp_path, f"{folder}/{each.data['metadata']['name']}.yaml", each.text)
+    for block in blocks("python"):
+        named = re.match(r"# (\S+\.py)\n", block.text)
+        if named:
+            write(tmp_path, named[1], block.text)
     for name, text in FILES.items():
         write(tmp_path, name, text)
     return tmp_path
 
 
 def test_every_kind_is_shown_whole() -> None:
-    assert {"Experiment", "Target", "SLO", "AlertPolicy", "RecoveryObjective"} <= SPOKEN_OF
+    shown = {each.data["kind"] for each in WHOLE}
+    assert {"Experiment", "Target", "SLO", "AlertPolicy", "RecoveryObjective"} <= shown
 
 
-def test_the_shop_of_the_documents_is_valid(project: Path) -> None:
-    loaded = load_experiment(project / "experiments/slow-payment.yaml", project=project)
-    assert loaded.target.name == "shop"
-    assert load_objectives([project / "slo"], project=project)
+@pytest.mark.parametrize("example", WHOLE, ids=str)
+def test_what_is_no_part_is_whole(example: Block) -> None:
+    assert {"apiVersion", "kind", "metadata", "spec"} <= set(example.data)
 
 
-def test_the_other_target_is_valid(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STAGING_TOKEN", "not-a-secret")
+@pytest.mark.parametrize("example", EXPERIMENTS, ids=str)
+def test_an_experiment_in_docs_is_valid(project: Path, example: Block) -> None:
+    name = example.data["metadata"]["name"]
+    file = project / f"experiments/{name}.yaml"
+    assert load_experiment(file, project=project).experiment.name == name
+
+
+@pytest.mark.parametrize("example", TARGETS, ids=str)
+def test_a_target_in_docs_is_valid(project: Path, example: Block) -> None:
+    name = example.data["metadata"]["name"]
     text = "apiVersion: sloproof/v1\nkind: Experiment\nmetadata: {name: calm}\n"
-    text += "spec: {target: staging, verify: [{steady_state: {}}]}\n"
-    write(project, "experiments/calm.yaml", text)
-    loaded = load_experiment(project / "experiments/calm.yaml", project=project)
-    assert loaded.target.name == "staging"
+    text += f"spec: {{target: {name}, verify: [{{steady_state: {{}}}}]}}\n"
+    calm = write(project, "experiments/calm.yaml", text)
+    assert load_experiment(calm, project=project).target.name == name
 
 
-@pytest.mark.parametrize("fragment", FRAGMENTS, ids=str)
-def test_a_part_of_an_example_fits_into_the_whole(
-    project: Path, monkeypatch: pytest.MonkeyPatch, fragment: Example
-) -> None:
-    monkeypatch.setenv("STAGING_TOKEN", "not-a-secret")
-    name = "targets/shop" if set(fragment.data) <= OF_A_TARGET else "slow-payment"
+def test_the_objectives_in_docs_are_valid(project: Path) -> None:
+    kinds = ("SLO", "RecoveryObjective")
+    told = {each.data["metadata"]["name"] for each in OF_DOCS if each.data["kind"] in kinds}
+    assert set(load_objectives([project / "slo"], project=project)) == told
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_a_part_fits_into_the_whole(project: Path, part: Block) -> None:
+    name = "targets/shop" if set(part.data) <= OF_A_TARGET else "slow-payment"
     file = project / "experiments" / f"{name}.yaml"
     whole = yaml.safe_load(file.read_text())
-    for key, value in fragment.data.items():
+    for key, value in part.data.items():
         known = whole["spec"].get(key)
         whole["spec"][key] = {**known, **value} if isinstance(known, dict) else value
-    if "faults" in fragment.data:  # claims about the fault that made room for these
+    if "faults" in part.data:  # claims about the fault that made room for these
         whole["spec"]["verify"] = [{"slo": "checkout-availability"}]
         whole["spec"].pop("variables")
     file.write_text(yaml.safe_dump(whole, sort_keys=False))
-    load_experiment(project / "experiments/slow-payment.yaml", project=project)
+    loaded = load_experiment(project / "experiments/slow-payment.yaml", project=project)
+    assert loaded.target.name == "shop"
 
 
-def test_the_readmes_experiment_is_one_of_this_project(tmp_path: Path) -> None:
-    [example] = [each for each in EXAMPLES if each.page.name == "README.md"]
-    assert (ROOT / "experiments" / f"{example.data['metadata']['name']}.yaml").exists()
-    write(tmp_path, "of-the-readme.yaml", example.text)
-    load_experiment(tmp_path / "of-the-readme.yaml", project=ROOT)
+def test_the_loader_of_these_tests_refuses_a_wrong_example(project: Path) -> None:
+    file = project / "experiments" / "slow-payment.yaml"
+    file.write_text(file.read_text().replace("jitter:", "jiter:"))
+    with pytest.raises(InvalidInput, match="jiter"):
+        load_experiment(file, project=project)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("example", [each for each in WHOLE if each not in OF_DOCS], ids=str)
+def test_an_experiment_in_the_readme_is_one_of_this_project(tmp_path: Path, example: Block) -> None:
+    name = example.data["metadata"]["name"]
+    assert (ROOT / "experiments" / f"{name}.yaml").exists()
+    file = write(tmp_path, "of-the-readme.yaml", example.text)
+    assert load_experiment(file, project=ROOT).experiment.name == name
+
+
+def test_a_fault_of_ones_own_works_as_shown(tmp_path: Path) -> None:
+    [shown] = [each for each in blocks("python") if each.page.name == "README.md"]
+    write(tmp_path, "fault_injectors/flicker.py", shown.text)
+    assert Extensions.of(tmp_path).faults["flicker"].kind == "flicker"
+
+
+def test_lines_of_calls_and_events_are_read_as_shown(tmp_path: Path) -> None:
+    calls, events = (each.text.replace("\n", " ") + "\n" for each in blocks("json"))
+    anchor = Anchor(NOW, NOW, drift_ns=0)
+    traced = TraceSource(format="json-lines", file=str(write(tmp_path, "calls", calls)))
+    [call] = read_calls([traced], anchor, {}).rows
+    assert (call.source, call.target, call.breaker) == ("checkout", "payment", "closed")
+    told = EventSource(
+        name="log", file=str(write(tmp_path, "events", events)), roles={"breaker": ("breaker",)}
+    )
+    [event] = SystemEvents([told], anchor).poll()
+    assert (event.event, event.role, event.detail) == ("breaker=open", "breaker", {"to": "payment"})
+
+
+def test_envoys_log_has_the_fields_that_are_read() -> None:
+    reader = (ROOT / "sloproof/run/traces/envoy.py").read_text()
+    [shown] = ENVOY
+    known = reader + (ROOT / "sloproof/run/traces/reading.py").read_text()
+    assert [key for key in shown.data if f'"{key}"' not in known] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     for file, anchor in LINK.findall(page.read_text()):
         if "://" in file:
@@ -147,55 +165,64 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor[1:] in anchors(there), f"{page.name} links to {file}{anchor}"
 
 
-def anchors(page: Path) -> set[str]:
-    """What a page's headings and marks can be reached by."""
-    text = page.read_text()
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    plain = [re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings]
-    return {*plain, *re.findall(r'<a id="([^"]+)"', text)}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_option_exists(page: Path) -> None:
     made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    known = commands()
-    for code in spoken_code(page.read_text()):
-        for target in re.findall(r"^make ([a-z-]+)", code):
+    known, everywhere = commands(), options_of_all_programs()
+    for line in spoken(page):
+        for target in re.findall(r"\bmake ([a-z-]+)(?=$|[ ;])", line):
             assert target in made, f"{page.name} names make {target}"
-        for name, rest in re.findall(r"^(?:\S*/)?sloproof ([a-z]+)\b(.*)", code):
+        for name, rest in re.findall(r"(?:^|[/ ])sloproof ([a-z]+)\b([^#&]*)", line):
             assert name in known, f"{page.name} names sloproof {name}"
-            for option in re.findall(r"(--[a-z-]+)", rest.partition("#")[0]):
+            for option in options(rest):
                 assert option in known[name], f"{page.name} names sloproof {name} {option}"
+        for option in options(line):
+            assert option in everywhere, f"{page.name} names {option}"
 
 
-def spoken_code(text: str) -> list[str]:
-    """The lines of blocks that have no language, and what stands between backticks."""
-    blocks = [
-        line
-        for language, block in FENCE.findall(text)
-        if not language
-        for line in block.split("\n")
-    ]
-    return [*blocks, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))]
+def spoken(page: Path) -> list[str]:
+    """The lines of blocks without a language, and what stands between backticks."""
+    lines = [line for each in blocks("") if each.page == page for line in each.text.split("\n")]
+    return [*(line.partition("#")[0] for line in lines), *code(page.read_text())]
+
+
+def options(line: str) -> list[str]:
+    return re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", line)
 
 
 def commands() -> dict[str, set[str]]:
     """Every command with its options."""
-    group = typer.main.get_group(app)
+    group: Any = typer.main.get_group(app)
     return {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in group.commands.items()
     }
 
 
-@pytest.mark.parametrize("room", ["faults", "probes", "checks", "platforms"])
-def test_every_kind_is_described(room: str) -> None:
-    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
-    rows = set(re.findall(r"^\| `([a-z_]+)` \|", pages, re.MULTILINE))
-    missing = {kind for kind in getattr(Extensions.of(), room) if kind not in rows}
-    assert not missing, f"no table in docs/ tells of {missing}"
+def options_of_all_programs() -> set[str]:
+    """Every option that some program of this repository reads, or that somebody else's does."""
+    source = [
+        file.read_text()
+        for folder in ("sloproof", "digital_human", "benchmarks", "tests")
+        for file in (ROOT / folder).rglob("*.py")
+        if file.parent != Path(__file__).parent
+    ]
+    declared = re.findall(r'(?:add_?option|add_argument|Option)\(\s*"(--[a-z-]+)"', "".join(source))
+    return {*declared, *(option for each in commands().values() for option in each), *FOREIGN}
+
+
+FOREIGN = {"--collect-only", "--help", "--interactive", "--port", "--randomly-seed"}
+"""Options of pytest, of everybody, of an imagined server, and one that is said to be missing."""
 
 
 def test_every_command_is_in_the_readme() -> None:
     rows = re.findall(r"^\|((?: `[a-z]+`)+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert set(re.findall(r"`([a-z]+)`", "".join(rows))) == set(commands())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_in_this_repository_exists(page: Path) -> None:
+    for word in code(page.read_text()):
+        inside = re.fullmatch(r"(?:tests|sloproof|docs|benchmarks|digital_human)/[\w./]*", word)
+        if inside and word != TRAFFIC:
+            assert (ROOT / word).exists(), f"{page.name} names {word}"
