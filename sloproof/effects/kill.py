@@ -24,7 +24,10 @@ DEATH = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Kill(Effect):
-    """Ends one incarnation. Restored means: another incarnation answers to the same finder."""
+    """Ends one incarnation. Restored means: another incarnation answers to the same finder.
+
+    `restore` runs in `folder`, wherever the process that undoes was started from.
+    """
 
     kind: ClassVar[str] = "kill"
     lasting: ClassVar[bool] = True
@@ -36,6 +39,7 @@ class Kill(Effect):
     finder: Mapping[str, Any]
     restore: tuple[str, ...] = ()
     restore_timeout: float = 10.0
+    folder: str = "."
     seen_by: Json = field(default_factory=dict)
 
     def _life(self) -> Incarnation:
@@ -77,7 +81,7 @@ class Kill(Effect):
 
     def _run_restore(self) -> None:
         try:
-            ended = run(self.restore, timeout=self.restore_timeout)
+            ended = run(self.restore, timeout=self.restore_timeout, folder=self.folder)
         except EffectError as error:
             raise EffectError(f"restoring {self.instance} failed: {error}") from error
         if ended.status:

@@ -88,6 +88,7 @@ class Local(Proxied, Kills, Pauses):
                 for word in (restore.command if restore else ())
             ),
             restore_timeout=restore.within.seconds if restore else 10.0,
+            folder=self.target.folder,
             seen_by=_life_witness(instance, Sense.GONE),
         )
 

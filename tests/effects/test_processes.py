@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sloproof.contracts import Owner, Undone
+from sloproof.contracts import Duration, KillMode, Owner, Undone
 from sloproof.effects.command import Command
 from sloproof.effects.finder import Finder
 from sloproof.effects.incarnation import Incarnation, self_incarnation
@@ -20,6 +20,10 @@ from sloproof.effects.process import Process
 from sloproof.effects.switch import Switch
 from sloproof.effects.tagged import OWNER
 from sloproof.errors import EffectError
+from sloproof.model.target import Command as Restoring
+from sloproof.model.target import Entry, Service, Target
+from sloproof.model.target import Finder as Copy
+from sloproof.platforms.local import Local
 from sloproof.testing import check_effect
 from tests.effects.conftest import wait_for
 
@@ -86,6 +90,34 @@ def test_a_dead_copy_is_restored_by_its_command(sleeper: Incarnation, tmp_path: 
     assert effect.undo({}) is Undone.REVERTED
     assert effect.undo({}) is Undone.ABSENT
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_restore_command_runs_in_the_project_wherever_it_is_called_from(
+    sleeper: Incarnation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(
+        instances=(Copy(name="sleeper", pid_file="pid"),),
+        restore=Restoring(command=(sys.executable, "restore.py"), within=Duration.parse("5s")),
+    )
+    target = Target(
+        name="sleepers",
+        origin="sleepers.yaml",
+        folder=str(tmp_path),
+        platform="local",
+        entry=Entry(url="http://127.0.0.1"),
+        services={"sleeping": service},
+    )
+    (tmp_path / "pid").write_text(str(sleeper.pid))
+    (tmp_path / "restore.py").write_text("open('restored', 'w').close()")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    platform = Local(target, run="test", work=tmp_path)
+    [copy] = platform.instances()
+    effect = platform.kill(copy, KillMode.CRASH, "KILL", Duration(0))
+    effect.apply({})
+    with pytest.raises(EffectError, match="was restored but is not there"):
+        effect.undo({})
+    assert (tmp_path / "restored").exists()
 
 
 @pytest.mark.parametrize(
