@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
 from sloproof.doors.outlook import TEMPLATES, refuse_unwritable
-from sloproof.errors import UsageError
 
 if TYPE_CHECKING:
     from sloproof.model.verdict import Claim, Verdict
@@ -28,16 +27,12 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     from sloproof.report.summary import summary_text
 
     record, verdict = judged(folder, objectives)
-    lines = [*summary_text(verdict)]
-    body = json.loads(verdict_json(verdict))
-    if objectives:
-        taken = _taken(record, objectives)
-        lines.append(f"  judged by other objectives than the run's own: {', '.join(taken)}")
-        body["judged_by"] = list(taken)
-    else:
+    if not objectives:
         refuse_unwritable(RECORD=folder / VERDICT)
         (record.folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
-    return Ending(STATUS[verdict.outcome], body, "\n".join(lines))
+    return Ending(
+        STATUS[verdict.outcome], json.loads(verdict_json(verdict)), "\n".join(summary_text(verdict))
+    )
 
 
 def report(folder: Path, output: Path | None) -> Ending:
@@ -89,23 +84,6 @@ def claim_body(claim: Claim) -> dict[str, Any]:
         "notes": list(claim.finding.notes),
         "unattributed": claim.unattributed,
     }
-
-
-def _taken(record: Record, files: Sequence[Path]) -> list[str]:
-    """The objectives of a record in whose place those in `files` come.
-
-    Raises `UsageError` where there is none: the verdict would be by its own.
-    """
-    from sloproof.spec import from_record
-
-    own = from_record(record.experiment_text).objectives
-    taken = sorted(set(own) & set(_objectives(files)))
-    if not taken:
-        names = ", ".join(map(str, files))
-        raise UsageError(
-            f"--slo: {names}: no objective of the run is in there; it has {', '.join(sorted(own))}"
-        )
-    return taken
 
 
 def _objectives(files: Sequence[Path]) -> Any:
