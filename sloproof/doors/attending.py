@@ -103,7 +103,8 @@ def _recovered_lines(result: Recovered) -> str:
 
 def _status_line(running: Status) -> str:
     faults = f", in force: {', '.join(running.faults)}" if running.faults else ""
+    line = f"; {running.line}" if running.line else ""
     return (
         f"{running.run}  {running.experiment} on {running.target}: {running.phase}"
-        f"{faults}, about {running.remaining_s:.0f} s left"
+        f"{faults}, about {running.remaining_s:.0f} s left{line}"
     )

@@ -49,11 +49,21 @@ GRAVEST_FIRST = (5, 4, 1, 3, 2, 0)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a command came to. `body` is printed with `--json`, `words` are for people."""
+    """What a command came to. `body` is printed with `--json`, `words` are for people.
+
+    Every body says its `exit_status`, unless it is a `document` that stands for itself.
+    """
 
     status: int = DONE
     body: Mapping[str, Any] = field(default_factory=dict)
     words: RenderableType = ""
+    document: bool = False
+
+    @property
+    def json(self) -> str:
+        """What `--json` prints."""
+        own = {} if self.document else {"exit_status": self.status}
+        return json.dumps({**own, **self.body}, indent=2, default=str) + "\n"
 
 
 def gravest(statuses: Iterable[int]) -> int:
@@ -79,7 +89,7 @@ def door(command: Callable[..., Ending]) -> Callable[..., NoReturn]:
     def leave(*, as_json: bool, **given: Any) -> NoReturn:
         ending = _ending(lambda: command(**given))
         if as_json:
-            _write(sys.stdout, json.dumps(ending.body, indent=2, default=str) + "\n")
+            _write(sys.stdout, ending.json)
         refused = "error" in ending.body
         show(ending.words, sys.stderr if as_json or refused else sys.stdout)
         raise typer.Exit(ending.status)
@@ -99,7 +109,7 @@ def misused(error: Any, *, as_json: bool) -> int:
     command = error.ctx.command_path if error.ctx is not None else "sloproof"
     line = f"{command}: {said.rstrip('.')} (try {command} --help)"
     if as_json:
-        _write(sys.stdout, json.dumps({"exit_status": REFUSED, "error": line}, indent=2) + "\n")
+        _write(sys.stdout, Ending(REFUSED, {"error": line}).json)
     say(line)
     return REFUSED
 
@@ -149,13 +159,13 @@ def _ending(command: Callable[[], Ending]) -> Ending:
     except SloproofError as error:
         return _refusal(error)
     except KeyboardInterrupt:
-        return Ending(INTERRUPTED, {"exit_status": INTERRUPTED, "error": "interrupted"})
+        return Ending(INTERRUPTED, {"error": "interrupted"})
     except Exception as error:  # noqa: BLE001 - the edge: a defect must not look like FAIL (1)
         return _refusal(defect(error))
 
 
 def _refusal(error: SloproofError) -> Ending:
-    body: dict[str, Any] = {"exit_status": error.exit_status, "error": str(error)}
+    body: dict[str, Any] = {"error": str(error)}
     if isinstance(error, InvalidInput):
         body["problems"] = [
             {"file": each.file, "line": each.line, "field": each.field, "message": each.message}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
 from sloproof.doors.outlook import TEMPLATES, refuse_unwritable
+from sloproof.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from sloproof.model.verdict import Claim, Verdict
     from sloproof.record.reader import Record
+    from sloproof.spec.objectives import Objectives
 
 VERDICT = "verdict.json"
 REPORT = "report.html"
@@ -26,13 +28,19 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     from sloproof.judge import verdict_json
     from sloproof.report.summary import summary_text
 
-    record, verdict = judged(folder, objectives)
+    record = _opened(folder)
+    others = _others(record, objectives)
+    verdict = _judged(record, others)
     if not objectives:
         refuse_unwritable(RECORD=folder / VERDICT)
         (record.folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
-    return Ending(
-        STATUS[verdict.outcome], json.loads(verdict_json(verdict)), "\n".join(summary_text(verdict))
-    )
+    body = {**json.loads(verdict_json(verdict)), "other_objectives": sorted(others)}
+    lines = summary_text(verdict)
+    lines += [
+        f"  ! judged by another {name} than the run's own: that of {other.origin}"
+        for name, other in sorted(others.items())
+    ]
+    return Ending(STATUS[verdict.outcome], body, "\n".join(lines))
 
 
 def report(folder: Path, output: Path | None) -> Ending:
@@ -43,13 +51,44 @@ def report(folder: Path, output: Path | None) -> Ending:
     return Ending(DONE, {"report": str(path)}, str(path))
 
 
-def judged(folder: Path, objectives: Sequence[Path] = ()) -> tuple[Record, Verdict]:
+def judged(folder: Path) -> tuple[Record, Verdict]:
     """A record and its verdict; raises `BrokenRecord` for one that was changed."""
-    from sloproof.judge import judge as judge_record
+    record = _opened(folder)
+    return record, _judged(record, {})
+
+
+def _opened(folder: Path) -> Record:
     from sloproof.record.reader import Record
 
-    record = Record(folder)
-    return record, judge_record(record, objectives=_objectives(objectives))
+    return Record(folder)
+
+
+def _judged(record: Record, others: Objectives) -> Verdict:
+    from sloproof.judge import judge as judge_record
+
+    return judge_record(record, objectives=others or None)
+
+
+def _others(record: Record, files: Sequence[Path]) -> Objectives:
+    """Those objectives in `files` that the record's experiment uses.
+
+    Raises `InvalidInput` for a file that can't be read, and where none of it would be used.
+    """
+    from sloproof.judge import asked_of
+    from sloproof.spec import load_objectives
+
+    if not files:
+        return {}
+    found = load_objectives(files)
+    used = asked_of(record).objectives
+    others = {n: each for n, each in found.items() if n in used and type(each) is type(used[n])}
+    if not others:
+        message = (
+            f"none of its objectives ({', '.join(sorted(found)) or 'it has none'}) is one that the "
+            f"run was judged by ({', '.join(sorted(used)) or 'it was judged by none'})"
+        )
+        raise InvalidInput([Problem(str(file), 0, "--slo", message) for file in files])
+    return others
 
 
 def write_page(record: Record, verdict: Verdict, project: Path, output: Path | None = None) -> Path:
@@ -84,11 +123,3 @@ def claim_body(claim: Claim) -> dict[str, Any]:
         "notes": list(claim.finding.notes),
         "unattributed": claim.unattributed,
     }
-
-
-def _objectives(files: Sequence[Path]) -> Any:
-    if not files:
-        return None
-    from sloproof.spec import load_objectives
-
-    return load_objectives(files)

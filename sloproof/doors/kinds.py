@@ -38,7 +38,7 @@ def schema(kind: str, project: Path) -> Ending:
     if kind and kind not in known:
         raise UsageError(f"there is no schema of {kind!r}; there are {', '.join(sorted(known))}")
     found = known[kind] if kind else known
-    return Ending(DONE, found, json.dumps(found, indent=2))
+    return Ending(DONE, found, json.dumps(found, indent=2), document=True)
 
 
 def _described(fault: type[Fault]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
         for obstacle in each["lacks"] + ([] if allow_inconclusive else each["undecidable"])
     ]
     status = REFUSED if obstacles else DONE
-    body: dict[str, Any] = {"exit_status": status, "plans": plans}
+    body: dict[str, Any] = {"plans": plans}
     if obstacles:
         body["error"] = "\n".join(obstacles)
     return Ending(status, body, "\n\n".join(map(_words, plans)))

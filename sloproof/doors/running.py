@@ -119,7 +119,7 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
     words = "\n\n".join(each.words() for each in ran)
     if len(loaded) == 1:
         return Ending(status, ran[0].body(), words)
-    body = {"exit_status": status, "runs": [each.body() for each in ran]}
+    body = {"runs": [each.body() for each in ran]}
     return Ending(status, body, f"{words}\n\n{_tally(ran, len(loaded))}")
 
 

@@ -46,7 +46,7 @@ def judge(
     replace those of the same names. Raises `BrokenRecord` where the record's own experiment can't
     be read.
     """
-    asked = _recorded(record) if loaded is None else loaded
+    asked = asked_of(record) if loaded is None else loaded
     known = {**asked.objectives, **(objectives or {})}
     case = Case.of(record, asked.experiment, asked.target, known)
     evidence, attribution = evidence_doubts(case), attribution_doubts(case)
@@ -64,7 +64,8 @@ def judge(
     )
 
 
-def _recorded(record: Record) -> Asked:
+def asked_of(record: Record) -> Asked:
+    """What was asked of a run, as its record has it; raises `BrokenRecord` where it has not."""
     from sloproof.spec import from_record
 
     try:

@@ -9,12 +9,16 @@ from pathlib import Path
 
 from sloproof.effects.incarnation import Incarnation
 from sloproof.errors import UsageError
+from sloproof.model.figures import Live
 from sloproof.run.state import run_folder, run_folders, tidy
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A run as it says itself: what it does now and what is in force."""
+    """A run as it says itself: what it does now and what is in force.
+
+    `figures` are the load's of the moment, where there are any, and `line` is they in words.
+    """
 
     run: str
     experiment: str
@@ -25,6 +29,7 @@ class Status:
     faults: tuple[str, ...]
     line: str
     record: str
+    figures: Live | None = None
 
 
 class Bulletin:
@@ -60,7 +65,9 @@ def statuses(state: Path) -> list[Status]:
             data = json.loads((folder / "status.json").read_text("utf-8"))
         except (OSError, ValueError):
             continue
-        status = Status(**{**data, "faults": tuple(data["faults"])})
+        figures = data.pop("figures", None)
+        data |= {"faults": tuple(data["faults"]), "figures": Live(**figures) if figures else None}
+        status = Status(**data)
         if Incarnation.parse(status.engine).alive():
             found.append(status)
     return found

@@ -68,7 +68,7 @@ class RealLoad:
         """The last seconds."""
         now = self._running().live()
         p99 = now.p99_ns / 1e9 if now.p99_ns is not None else None
-        return Live(rate=now.rate, error_ratio=now.error_ratio or 0.0, p99_s=p99)
+        return Live(rate=now.rate, error_ratio=now.error_ratio, p99_s=p99)
 
     def bad_ratio(self, since: int, slo: Slo | None) -> float | None:
         """The share of bad requests since then."""

@@ -10,6 +10,7 @@ from types import FrameType
 
 from sloproof.errors import HarnessError
 from sloproof.model.clock import Clock, wall_minus_monotonic
+from sloproof.model.figures import Live
 from sloproof.run.control import Bulletin, Status
 from sloproof.run.crew import LoadDriver, ProberDriver
 from sloproof.run.guarding import Guard
@@ -130,6 +131,7 @@ class Watch:
 
     def _post(self, now: int, faults: tuple[str, ...]) -> None:
         card = self.card
+        figures = self._figures()
         left = max(0, self.until - now) / 1e9 if self.until else 0.0
         status = Status(
             run=card.run,
@@ -139,15 +141,12 @@ class Watch:
             phase=self.phase,
             remaining_s=round(left, 1),
             faults=faults,
-            line=self._figures(),
+            line="" if figures is None else str(figures),
             record=card.record,
+            figures=figures,
         )
         self.bulletin.post(status)
         self.progress.show(status)
 
-    def _figures(self) -> str:
-        if self.load is None or self.phase in SETTLING:
-            return ""
-        live = self.load.live()
-        p99 = f"{live.p99_s * 1000:.0f} ms" if live.p99_s is not None else "–"
-        return f"{live.rate:.0f}/s  errors {live.error_ratio:.1%}  p99 {p99}"
+    def _figures(self) -> Live | None:
+        return None if self.load is None or self.phase in SETTLING else self.load.live()

@@ -80,7 +80,7 @@ class SimLoad:
     def live(self) -> Live:
         """The last second."""
         ratio = self.bad_ratio(self._clock.now() - 1_000_000_000, None)
-        return Live(rate=1e9 / self._gap, error_ratio=ratio or 0.0, p99_s=None)
+        return Live(rate=1e9 / self._gap, error_ratio=ratio, p99_s=None)
 
     def bad_ratio(self, since: int, slo: Any) -> float | None:
         """The share of errors."""

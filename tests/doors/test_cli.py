@@ -16,11 +16,13 @@ from sloproof.contracts import Owner
 from sloproof.doors.ending import show
 from sloproof.effects.incarnation import self_incarnation
 from sloproof.errors import UsageError
-from sloproof.run.control import Status
+from sloproof.model.figures import Live
+from sloproof.run.control import Bulletin, Status, statuses
 from sloproof.run.journal import Journal
 from sloproof.run.recover import Recovered
 from sloproof.run.reversal import Reverted
 from sloproof.run.state import run_folder
+from sloproof.spec import load_experiment, resolved_text
 from sloproof.testing.world import Change
 from tests.doors.project import ROOT, SLO, TARGET, Project
 from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
@@ -97,6 +99,11 @@ class TestStart:
         assert said in ended.err
         assert said in json.loads(ended.out)["error"]
         assert "Traceback" not in ended.err
+
+    @pytest.mark.parametrize("words", ["status", "faults", "recover", "init new", "check new"])
+    def test_every_object_tells_the_exit_status(self, sloproof: CommandLine, words: str) -> None:
+        ended = sloproof(*words.split(), "--json")
+        assert json.loads(ended.out)["exit_status"] == ended.status
 
     def test_an_interrupt_is_3(
         self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
@@ -283,13 +290,37 @@ class TestAttending:
             phase="faults",
             remaining_s=12.3,
             faults=("latency",),
-            line="",
+            line="20/s",
             record="runs/r1",
+            figures=Live(rate=20.0, error_ratio=0.5, p99_s=None),
         )
         monkeypatch.setattr("sloproof.run.control.statuses", lambda state: [running])
         said = sloproof("status").out
-        assert said == "r1  slow on shop: faults, in force: latency, about 12 s left\n"
-        assert json.loads(sloproof("status", "--json").out)["running"][0]["run"] == "r1"
+        assert said == "r1  slow on shop: faults, in force: latency, about 12 s left; 20/s\n"
+        (shown,) = json.loads(sloproof("status", "--json").out)["running"]
+        assert shown["run"] == "r1"
+        assert shown["figures"] == {"rate": 20.0, "error_ratio": 0.5, "p99_s": None}
+
+    @pytest.mark.parametrize(
+        ("live", "line"),
+        [
+            (Live(20, 0.0, 0.016), "20/s  errors 0.0%  p99 16 ms"),
+            (Live(20, 0.25, None), "20/s  errors 25.0%  p99 ∞"),
+            (Live(0, None, None), "0/s"),
+        ],
+    )
+    def test_figures_in_a_line(self, live: Live, line: str) -> None:
+        assert str(live) == line
+
+    def test_what_a_run_posts_is_what_others_read(self, tmp_path: Path) -> None:
+        figures = Live(rate=20.0, error_ratio=0.5, p99_s=None)
+        own = str(self_incarnation())
+        posted = Status("r1", "slow", "shop", own, "faults", 1, ("cut",), "", "runs/r1", figures)
+        folder = run_folder(tmp_path, "r1")
+        folder.mkdir(parents=True)
+        (folder / "journal").touch()
+        Bulletin(folder).post(posted)
+        assert statuses(tmp_path) == [posted]
 
     def test_leftovers_are_warned_of(self, sloproof: CommandLine, project: Project) -> None:
         left = Change(world=str(project.path / "world"), subject="shop", what="slow", value=1)
@@ -300,7 +331,7 @@ class TestAttending:
         journal.release()
         ended = sloproof("status", "--json")
         assert f"warning: run r0 died and left on shop: {left}" in ended.err
-        assert json.loads(ended.out) == {"running": []}
+        assert json.loads(ended.out) == {"exit_status": 0, "running": []}
 
     def test_an_unknown_run_can_t_be_stopped(
         self, sloproof: CommandLine, monkeypatch: pytest.MonkeyPatch
@@ -349,18 +380,41 @@ class TestJudging:
         record = begin_record(tmp_path / "r1", "slow")
         ended = sloproof("judge", record, "--json")
         assert ended.status == status
-        assert json.loads(ended.out) == {"a": 1}
+        assert json.loads(ended.out) == {"exit_status": status, "a": 1, "other_objectives": []}
         assert (record / "verdict.json").read_text() == '{"a": 1}\n'
 
     def test_other_objectives_leave_the_records_own_verdict(
         self, sloproof: CommandLine, rooms: Rooms, project: Project, tmp_path: Path
     ) -> None:
-        project.experiment("slow", claims={"steady": "PASS"})
-        record = begin_record(tmp_path / "r1", "slow")
-        ended = sloproof("judge", record, "--slo", "slo/steady.yaml")
+        record = self.asked(project, tmp_path)
+        other = project.write("stricter/steady.yaml", SLO.format(name="steady"))
+        ended = sloproof("judge", record, "--slo", other)
         assert ended.status == 0, ended.err
         assert "half was good: True" in ended.out
+        said = "judged by another steady than the run's own: that of stricter/steady.yaml"
+        assert said in ended.out
         assert not (record / "verdict.json").exists()
+        ended = sloproof("judge", record, "--slo", other, "--json")
+        assert json.loads(ended.out)["other_objectives"] == ["steady"]
+
+    def test_objectives_that_the_run_was_not_judged_by_are_refused(
+        self, sloproof: CommandLine, rooms: Rooms, project: Project, tmp_path: Path
+    ) -> None:
+        record = self.asked(project, tmp_path)
+        other = project.write("stricter/fast.yaml", SLO.format(name="fast"))
+        ended = sloproof("judge", record, "--slo", other)
+        assert ended.status == 2
+        assert ended.err == (
+            f"{other}: --slo: none of its objectives (fast) is one that the run was judged by "
+            "(steady)\n"
+        )
+
+    def asked(self, project: Project, folder: Path) -> Path:
+        """A record whose experiment asks for `steady`."""
+        loaded = load_experiment(project.experiment("slow", claims={"steady": "PASS"}))
+        record = begin_record(folder / "r1", "slow")
+        (record / "experiment.yaml").write_text(resolved_text(loaded))
+        return record
 
     def test_a_report_is_written(self, sloproof: CommandLine, rooms: Rooms, tmp_path: Path) -> None:
         rooms.fates = {"slow": Fate(outcome="FAIL")}

@@ -15,6 +15,8 @@ from sloproof.record.writer import REQUEST_COLUMNS
 from sloproof.run.load.records import Batch, WorkerFiles, columns, quantile, workers_in
 
 CHUNK = 1 << 16
+BLOCK = 200_000_000
+"""How often rows arrive, in nanoseconds; a rate over less would be of nothing or of a burst."""
 Predicate = Callable[[Mapping[str, NDArray[Any]], Sequence[RequestKind]], NDArray[np.bool_]]
 """From columns and kinds to one truth a row."""
 
@@ -95,9 +97,10 @@ class LiveTail:
         }
         return Recent(rows, self._kinds, self._errors)
 
-    def live(self, now: int, over_ns: int = 5_000_000_000) -> Live:
-        """The figures of the last `over_ns`."""
-        recent = self.since(now - over_ns)
+    def live(self, now: int, over_ns: int = 5_000_000_000, begun: int = 0) -> Live:
+        """The figures of the last `over_ns`, or of the shorter time since the load has `begun`."""
+        begin = max(now - over_ns, begun)
+        recent = self.since(begin)
         if not len(recent):
             return Live(0.0, None, None, None)
         finished = recent.rows["finished"]
@@ -105,7 +108,7 @@ class LiveTail:
         latency = np.where(answered, finished - recent.rows["intended"], NEVER)
         p50, p99 = (quantile(latency, q) for q in (0.5, 0.99))
         return Live(
-            rate=len(recent) / (over_ns / 1e9),
+            rate=len(recent) / (max(now - begin, BLOCK) / 1e9),
             error_ratio=recent.failed / len(recent),
             p50_ns=None if p50 == NEVER else p50,
             p99_ns=None if p99 == NEVER else p99,

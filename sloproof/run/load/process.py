@@ -66,6 +66,7 @@ class LoadProcess:
         self._state = LoadState.STARTING
         self._life: Incarnation | None = None
         self._progress: dict[str, Any] = {}
+        self._begun = 0
         self.error = ""
         self.notices: list[str] = []
         self.delivered: Delivered | None = None
@@ -100,6 +101,7 @@ class LoadProcess:
         """Start the arrivals at `at_ns`. Raises `LoadError` where it isn't ready."""
         if self.state() is not LoadState.READY:
             raise LoadError(f"the load is {self._state}, not ready: {self.error}".rstrip(": "))
+        self._begun = at_ns
         self._control.send({"do": "begin", "at": at_ns})
 
     def stop(self, at_ns: int) -> None:
@@ -107,11 +109,11 @@ class LoadProcess:
         self._control.send({"do": "stop", "at": at_ns})
 
     def live(self, now_ns: int | None = None) -> Live:
-        """The figures of the last five seconds."""
+        """The figures of the last five seconds, or since it began."""
         now = time.monotonic_ns() if now_ns is None else now_ns
         self.state()
         self._tail.advance(now)
-        figures = self._tail.live(now)
+        figures = self._tail.live(now, begun=self._begun)
         arrivals = self._progress.get("planned", 0)
         return replace(figures, arrivals=arrivals, in_flight=self._progress.get("in_flight", 0))
 

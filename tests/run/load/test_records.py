@@ -139,10 +139,22 @@ def test_the_live_tail_reads_on_and_forgets_what_is_old(tmp_path: Path) -> None:
     tail.advance(2001 * MS)
     assert len(tail.since(0)) == 2
     figures = tail.live(2000 * MS, over_ns=1000 * MS)
+    assert figures.rate == 2
     assert figures.error_ratio == 0.5
     assert figures.p50_ns == 10 * MS
     assert figures.p99_ns is None
     assert tail.since(0).count(lambda rows, _: np.asarray(rows["outcome"] == 0)) == 1
+
+
+def test_the_first_live_rate_is_over_the_time_since_the_load_began(tmp_path: Path) -> None:
+    tail = LiveTail(tmp_path)
+    writer = RowWriter(FolderSink(tmp_path, 0))
+    writer.kind(TURN)
+    for at in range(20):
+        writer.write(row(60_000 * MS + at * 50 * MS))
+    writer.flush()
+    tail.advance(61_000 * MS)
+    assert tail.live(61_000 * MS, begun=60_000 * MS).rate == 20
 
 
 def test_the_quickest_answer_tells_the_clock() -> None:
