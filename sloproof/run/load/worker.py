@@ -107,9 +107,12 @@ class Worker:
     def _new_station(self, place: Path) -> Station:
         told = self._told["spec"]
         spec = LoadSpec.from_json(told["spec"])
-        moved = {path: str(place / Path(path).name) for path in told["files"]}
-        for path, text in told["files"].items():
-            Path(moved[path]).write_text(text, encoding="utf-8")
+        moved = {}
+        for n, (path, text) in enumerate(told["files"].items()):
+            own = place / str(n) / Path(path).name  # several may have one name
+            own.parent.mkdir()
+            own.write_text(text, encoding="utf-8")
+            moved[path] = str(own)
         mix = tuple(replace(part, path=moved.get(part.path, part.path)) for part in spec.mix)
         spec = replace(spec, mix=mix, ca=moved.get(spec.ca, spec.ca) if spec.ca else None)
         sink: Sink = MessageSink(self._send)

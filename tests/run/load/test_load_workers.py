@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 from sloproof.record.schema import RequestKind, RequestOutcome
 from sloproof.run.load.process import LoadState
 from sloproof.run.load.rows import BLOCK
-from tests.run.load.conftest import Scripted, Start
+from sloproof.run.load.spec import Part
+from tests.run.load.conftest import Scripted, Start, getting
 
 MS = 1_000_000
 
@@ -123,3 +125,24 @@ def test_a_worker_elsewhere_sends_its_rows_and_says_how_far_its_clock_is(start: 
     # Its clock is 1,000 s ahead; what remains of that is within the error it gives.
     off = rows["intended"] - rows["arrival"].astype("int64") * 10 * MS
     assert abs(off).max() <= found.facts.clock_error_ns
+
+
+def test_a_worker_elsewhere_keeps_files_of_one_name_apart(start: Start, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    parts = []
+    for name in ("buyers", "sellers"):
+        file = tmp_path / name / "locustfile.py"
+        file.parent.mkdir()
+        file.write_text(getting(f"/{name}"))
+        parts.append(Part("locustfile", str(file), Fraction(1, 2)))
+    load = start(rate=50, workers=0, remote_workers=1, bind=f"127.0.0.1:{port}", mix=tuple(parts))
+    far = subprocess.Popen([sys.executable, "-c", ELSEWHERE, str(port)])
+    try:
+        load.ready().begin(ahead=0.5).stop(1)
+        assert far.wait(30) == 0
+    finally:
+        far.kill()
+        far.wait()
+    kinds = load.engine.requests(load.began).kinds
+    assert {kind.path for kind in kinds} == {"/buyers", "/sellers"}
