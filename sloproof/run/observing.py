@@ -26,8 +26,8 @@ class TargetObserver:
         self._anchor: Callable[[], Anchor] = lambda: Anchor(0, wall_at_origin, 0)
 
     def prepare(self, target: Target, origin: int) -> None:
-        """Learn where to read."""
-        self._target = target
+        """Learn where to read: what the target names begins in its own folder."""
+        self._target = target = _rooted(target)
 
         def anchor() -> Anchor:
             drift = wall_minus_monotonic(self._clock) - (self._wall - origin)
@@ -56,6 +56,16 @@ class TargetObserver:
         copies = _only_copies(self._target)
         rows = [_named(call, copies) for call in found.rows]
         return rows if rows or not found.missing else None
+
+
+def _rooted(target: Target) -> Target:
+    """The target with whole paths to its traces and events."""
+    here = Path(target.folder)
+    return replace(
+        target,
+        events=tuple(replace(each, file=str(here / each.file)) for each in target.events),
+        traces=tuple(replace(each, file=str(here / each.file)) for each in target.traces),
+    )
 
 
 def _only_copies(target: Target) -> Mapping[str, str]:

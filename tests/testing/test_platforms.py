@@ -31,7 +31,7 @@ def target(kind: str, folder: Path, proxies: Toxiproxy, *copies: str) -> Target:
         origin="laws.yaml",
         folder=str(folder),
         platform=kind,
-        entry=Entry(url="http://127.0.0.1"),
+        entry=Entry(url=proxies.url),  # somebody has to answer there
         services={
             "web": Service(
                 instances=tuple(Finder(name=name, pid_file=f"{name}.pid") for name in copies)
