@@ -93,15 +93,26 @@ class Ran:
         """What people are told of it."""
         from sloproof.report.summary import summary_text
 
-        lines = summary_text(self.verdict) if self.verdict else [self.experiment]
-        if self.how != "completed" or self.reason:
-            lines.append(f"  the run was {self.how}: {self.reason}")
+        verdict = self.verdict
+        if self.how == "failed" and (verdict is None or not _measured(verdict)):
+            lines = [f"ERROR  {self.experiment}: {self.reason}"]
+        else:
+            lines = summary_text(verdict) if verdict else [self.experiment]
+            if self.how != "completed" or self.reason:
+                fate = "failed" if self.how == "failed" else f"was {self.how}"
+                lines.append(f"  the run {fate}: {self.reason}")
         lines += [f"  NOT REVERTED: {each}" for each in self.unreverted]
         if self.unreverted:
             lines.append("  when the cause is gone: sloproof recover tries once more")
         if place := self.report or self.folder:
             lines.append(f"  {place}")
         return "\n".join(lines)
+
+
+def _measured(verdict: Verdict) -> bool:
+    """Whether the run came so far that anything was measured."""
+    windows: Any = verdict.measures.get("windows", [])
+    return any(each["end_s"] > 0 for each in windows)
 
 
 def run(wanted: Wanted, settings: Settings) -> Ending:

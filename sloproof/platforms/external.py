@@ -27,7 +27,7 @@ class External(Proxied):
     def lacks(self, capability: type) -> str:
         """Processes of a system that somebody else runs are not ours to end."""
         said = super().lacks(capability)
-        hint = "`platform: local` (or docker, kubernetes) where the target's processes are in reach"
+        hint = "`platform: local` where the target's processes are in reach"
         return f"{said}; use {hint}" if said else ""
 
 

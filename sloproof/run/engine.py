@@ -63,6 +63,7 @@ class Engine:
         watch.tell = self._tell
         self._injector = Injector(crew, run, seed, journal, self._tell)
         self._timeline = Timeline.of(experiment.faults)
+        self._watching = False
         self._loading = False
         self._start = TargetStart(crew)
 
@@ -97,6 +98,7 @@ class Engine:
         planner = self._injector.planner
         witnesses = planner.witnesses(self._experiment.faults, self._tick_only)
         target = self._start.target
+        self._watching = True
         self._found(crew.prober.prepare(*probes_of(target, witnesses)))
         if crew.load is not None:
             self._found(crew.load.prepare(target))
@@ -186,7 +188,7 @@ class Engine:
         if how != "completed":
             self._watch.say(f"{how}: {reason}; putting everything back")
         self._phase("restore")
-        if self._start.known is not None:
+        if self._watching:
             attempt(lambda: self._say_state("after"))  # as the system left itself, not as we do
         attempt(lambda: self._injector.restore(self._tick_only))  # tried once more below
         troubles = [attempt(self._measure)]
@@ -205,8 +207,8 @@ class Engine:
     def _measure(self) -> None:
         """Let load and prober end and write down what was seen."""
         self._record.text("experiment.yaml", self._crew.resolved(self._start.known))
-        if self._start.known is None:
-            return
+        if not self._watching:
+            return  # the target was never there, so there is nobody to let end
         drain(self._crew, loading=self._loading, until=self._until, tell=self._tell)
         collect(self._crew, self._record, self._origin, tell=self._tell, meanwhile=self._tick_only)
 

@@ -51,6 +51,14 @@ def test_exit_statuses(
     assert "Traceback" not in ended.err
 
 
+def test_a_run_that_never_began_is_told_in_one_line(
+    sloproof: CommandLine, rooms: Rooms, project: Project
+) -> None:
+    rooms.fates = {"slow": Fate(outcome="INCONCLUSIVE", how="failed", reason="nobody listens")}
+    ended = sloproof("run", project.experiment("slow"), "--no-report")
+    assert ended.out == "ERROR  slow: nobody listens\n  runs/run-slow\n"
+
+
 @pytest.mark.parametrize(
     ("outcomes", "status", "ran"),
     [

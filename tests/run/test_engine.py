@@ -35,6 +35,20 @@ def simulation(tmp_path: Path) -> Simulation:
     return Simulation(tmp_path)
 
 
+def test_a_target_that_is_not_there_is_one_trouble_and_no_wait(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(simulation.platform), "ready", lambda _: "nobody listens")
+    monkeypatch.setattr(type(simulation.platform), "start", lambda _: ())
+    began = simulation.clock.now()
+    result = simulation.run(experiment(planned(latency(), LINK, at=seconds(5), for_=seconds(5))))
+    reason = "the target is not there and not ours to start: nobody listens"
+    assert (result.how, result.reason) == ("failed", reason)
+    errors = [event for event in simulation.record.events if event.kind == "harness.error"]
+    assert [event.data["error"] for event in errors] == [reason]
+    assert simulation.clock.now() - began < 1e9
+
+
 def test_an_hours_drill_runs_in_a_moment(simulation: Simulation) -> None:
     began = time.monotonic()
     plan = planned(latency(), LINK, at=seconds(10), for_=seconds(600))
