@@ -91,6 +91,8 @@ def door(command: Callable[..., Ending]) -> Callable[..., NoReturn]:
         if as_json:
             _write(sys.stdout, ending.json)
         refused = "error" in ending.body
+        if as_json and ending.document:
+            raise typer.Exit(ending.status)  # the words are the document once more
         show(ending.words, sys.stderr if as_json or refused else sys.stdout)
         raise typer.Exit(ending.status)
 

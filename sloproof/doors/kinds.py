@@ -35,9 +35,10 @@ def schema(kind: str, project: Path) -> Ending:
     from sloproof.spec import json_schema
 
     known = json_schema(Extensions.of(project))
-    if kind and kind not in known:
+    names = {name.lower(): name for name in known}
+    if kind and kind.lower() not in names:
         raise UsageError(f"there is no schema of {kind!r}; there are {', '.join(sorted(known))}")
-    found = known[kind] if kind else known
+    found = known[names[kind.lower()]] if kind else known
     return Ending(DONE, found, json.dumps(found, indent=2), document=True)
 
 

@@ -27,7 +27,9 @@ class Command:
     """A program with its arguments (never a shell's line) and its own time-out."""
 
     command: Argv
+    """The program and its arguments, one word each; no shell reads them."""
     within: Duration = Duration(30_000_000_000)
+    """How long it may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,9 @@ class Discover:
     """Where the values behind `$(found.…)` come from: a JSON file, or a command that prints it."""
 
     file: str | None = None
+    """A JSON file that the target writes when it starts."""
     command: Argv | None = None
+    """A program that prints the JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +47,11 @@ class Entry:
     """Where the load goes."""
 
     url: Late
+    """Where the load goes, such as `http://127.0.0.1:8080`."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of every request of the load."""
     ca: str | None = None
+    """A file with the certificates to trust, from the project on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +62,15 @@ class Finder:
     """
 
     name: Name
+    """What this copy is called."""
     listens: Port | Late | None = None
+    """The port on which it listens."""
     pid_file: str | None = None
+    """A file that holds its process id."""
     command_line: tuple[str, ...] = ()
+    """Words that all stand in the arguments of its process."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels by which `where` can select it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +81,11 @@ class Service:
     """
 
     instances: tuple[Finder, ...]
+    """Its copies, and how each is found."""
     region: str = ""
+    """The region it is in."""
     restore: Command | None = None
+    """Brings a copy back that nobody healed; `{instance}` stands for its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +97,13 @@ class Proxy:
     """
 
     server: Late
+    """The API of the Toxiproxy server, such as `http://127.0.0.1:8474`."""
     name: Late
+    """What the proxy of this link is called there."""
     check: str = "/"
+    """A path that answers cheaply: the witness asks for it through the link."""
     bulk: str = ""
+    """A path with a large answer, by which throughput is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +111,17 @@ class TargetLink:
     """A link between two services, perhaps between two copies only. See `contracts.Link`."""
 
     source: Annotated[Name, Field(alias="from")]
+    """The service that calls; one outside of the target may be named, too."""
     to: Name
+    """The service that is called."""
     source_instance: str = ""
+    """The copy that calls, where the link is its own."""
     target_instance: str = ""
+    """The copy that is called, where the link is its own."""
     proxy: Proxy | None = None
+    """The Toxiproxy on it: without one, latency, errors and cuts are not possible."""
     entry: bool = False
+    """Whether every request of the load passes here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +129,15 @@ class TargetProbe:
     """A probe of the target: its kind with its fields, how often, how long it may take."""
 
     name: Name
+    """What objectives call it by."""
     kind: Name
+    """How it asks: http, tcp, command, prometheus, …"""
     params: Mapping[str, Any]
+    """The fields of that kind."""
     every: Duration = Duration(100_000_000)
+    """From one sample to the next, however long an answer takes."""
     timeout: Duration = Duration(1_000_000_000)
+    """How long one sample may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +145,13 @@ class TraceSource:
     """Where calls are read from: an Envoy access log (JSON), or JSON lines a service writes."""
 
     format: Literal["envoy", "json-lines"]
+    """`envoy`: an access log as JSON; `json-lines`: as services write them."""
     file: Late
+    """Where it is written, from the project on."""
     source: Annotated[str, Field(alias="from")] = ""
+    """Who calls, where the lines don't say it."""
     to: str = ""
+    """Who is called, where the lines don't say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +163,13 @@ class EventSource:
     """
 
     name: Name
+    """What this source is called."""
     file: Late
+    """The JSON lines that it writes, from the project on."""
     roles: Mapping[Role, tuple[str, ...]]
+    """What its events mean: a role and the values of `kind` that play it."""
     clock: Literal["monotonic", "wall"] = "monotonic"
+    """What its `time_ns` counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +177,11 @@ class HttpCall:
     """One HTTP request as data."""
 
     method: Literal["GET", "PUT", "POST", "DELETE", "PATCH"]
+    """The method."""
     url: Late
+    """The address."""
     json: Mapping[str, Any] | None = None
+    """The body, sent as JSON; none if left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +194,19 @@ class SwitchSpec:
     """
 
     service: Name
+    """The service whose switch it is."""
     instance: str = ""
+    """The copy whose switch it is; that of all copies if left out."""
     read: HttpCall | Command
+    """Tells how it stands."""
     set: HttpCall | Command
+    """Sets it; `{NAME}` in its words stands for a value that the fault gives."""
     reset: HttpCall | Command
+    """Puts it back."""
     fails_requests: bool = False
+    """Whether this is what the `http_error` fault uses."""
     witness: HttpCall | None = None
+    """A request that the switch concerns, by which its effect is seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +214,9 @@ class Allow:
     """What may be touched beyond loopback, and how hard."""
 
     hosts: tuple[str, ...] = ()
+    """Hosts beyond loopback that may be touched."""
     max_rate: Rate | None = None
+    """The highest rate of arrivals that it may be given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,16 +227,30 @@ class Target:
     origin: str
     folder: str
     platform: Name
+    """Where it lives, and so what can be done to it."""
     entry: Entry
+    """Where the load goes."""
     start: Command | None = None
+    """Starts it; what sloproof started it also ends. Left out: it runs already."""
     stop: Command | None = None
+    """Stops it, where ending the process of `start` is not enough."""
     discover: Discover | None = None
+    """Where the values behind `$(found.…)` come from once it runs."""
     services: Mapping[str, Service] = field(default_factory=dict)
+    """Its services by name, with their copies."""
     links: tuple[TargetLink, ...] = ()
+    """Who calls whom."""
     probes: tuple[TargetProbe, ...] = ()
+    """What is asked often and for itself: objectives of recovery read it."""
     signals: tuple[TargetProbe, ...] = ()
+    """Measured values, such as memory or a queue; they are no evidence of recovery."""
     traces: tuple[TraceSource, ...] = ()
+    """Where the calls between services are written down."""
     events: tuple[EventSource, ...] = ()
+    """Where it tells what it noticed and did."""
     switches: Mapping[str, SwitchSpec] = field(default_factory=dict)
+    """What only the target itself can do, by name."""
     allow: Allow = field(default_factory=Allow)
+    """What may be touched beyond loopback, and how hard."""
     arms: tuple[str, ...] = ()
+    """Which faults it is prepared for since its start."""

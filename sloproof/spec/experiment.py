@@ -19,8 +19,11 @@ class Pick:
     """How many of several matches: exactly one of the three."""
 
     count: Annotated[int, Field(ge=1)] | None = None
+    """So many."""
     percent: Ratio | None = None
+    """This share, rounded up."""
     all: Literal[True] | None = None
+    """Every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,21 @@ class Selector:
     """What a fault points at: instances of a service, a link (`from`, `to`), or a volume."""
 
     service: Name | None = None
+    """The copies of this service."""
     instance: Name | None = None
+    """This copy."""
     region: Name | None = None
+    """The copies in this region."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """The copies with all these labels."""
     source: Annotated[Name | None, Field(alias="from")] = None
+    """The link from this service or copy …"""
     to: Name | None = None
+    """… to this service or copy."""
     volume: Name | None = None
+    """This volume."""
     pick: Pick | None = None
+    """How many of several; chosen by the seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +94,19 @@ class Load:
     """
 
     mix: tuple[MixPart, ...]
+    """Who comes, by shares."""
     arrivals: tuple[Segment, ...]
+    """How often, one stretch after the other."""
     warmup: Duration = Duration(3_000_000_000)
+    """How long the load runs before anything is measured."""
     slots: Annotated[int, Field(ge=1, le=20_000)] = 200
+    """How much work may be in flight; an arrival that finds no slot has failed."""
     timeout: Duration = Duration(5_000_000_000)
+    """Each request's own time-out."""
     lateness: Duration = Duration(20_000_000)
+    """How late arrivals may start at the 99th percentile."""
     with_: Annotated[Mapping[str, Scalar], Field(alias="with")] = field(default_factory=dict)
+    """Options that the users read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +147,9 @@ class Recovery:
     """How long to watch after the last fault."""
 
     at_least: Duration = Duration(5_000_000_000)
+    """Always so long."""
     at_most: Duration = Duration(60_000_000_000)
+    """So long, where the system has not recovered yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +164,11 @@ class StopCondition:
     """Ends the faults at once when it has held `for` that long; exactly one of the two."""
 
     for_: Annotated[Duration, Field(alias="for")]
+    """How long it has to hold."""
     error_rate: Above | None = None
+    """The share of failed requests."""
     slo: Name | None = None
+    """The objective that is missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

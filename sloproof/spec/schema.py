@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Optional, TypeAlias
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import WithDefaultSchema
 
 from sloproof.extensions import Extensions
 from sloproof.model.target import Target
 from sloproof.spec.envelope import API_VERSION
 from sloproof.spec.experiment import Load
-from sloproof.spec.shapes import adapter, keys_of
+from sloproof.spec.plain import as_written
+from sloproof.spec.shapes import keys_of
 from sloproof.spec.written import ExperimentSpec, FaultEntry, Metadata, RecoverySpec, Siblings
 
 Schema: TypeAlias = "dict[str, Any]"
+_EXPLAINED = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+_ABOUT = ("title", "description", "default", "examples")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE: Schema = {"type": "string", "pattern": r"\$\("}
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
@@ -37,6 +44,17 @@ _VARIABLES: Schema = {
 }
 
 
+class _AsWritten(GenerateJsonSchema):
+    """Defaults as people would write them; one that is left out is no default at all."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return as_written(dft)
+
+    def default_schema(self, schema: WithDefaultSchema) -> Schema:
+        found = super().default_schema(schema)
+        return {key: value for key, value in found.items() if (key, value) != ("default", None)}
+
+
 def json_schema(extensions: Extensions) -> dict[str, Schema]:
     """The schema of each kind of document, with the fields of all faults and checks."""
     return {
@@ -54,12 +72,14 @@ def _experiment(extensions: Extensions) -> Schema:
     definitions |= more
     lines, more = _lines(extensions)
     definitions |= more
-    spec["properties"] |= {
-        "load": load,
-        "faults": {"type": "array", "items": {"anyOf": faults}},
-        "verify": {"type": "array", "minItems": 1, "items": {"anyOf": lines}},
-        "variables": _VARIABLES,
-    }
+    _put(
+        spec,
+        load=load,
+        faults={"type": "array", "items": {"anyOf": faults}},
+        verify={"type": "array", "minItems": 1, "items": {"anyOf": lines}},
+        variables=_VARIABLES,
+    )
+    spec["description"] = "What is done to the target, and what has to hold."
     schema: Schema = _late(_document("Experiment", spec, definitions))
     return schema
 
@@ -69,10 +89,8 @@ def _target(extensions: Extensions) -> Schema:
     for ours in ("name", "origin", "folder"):
         del spec["properties"][ours]
         spec["required"].remove(ours)
-    spec["properties"] |= {
-        "platform": {"enum": sorted(extensions.platforms)},
-        "variables": _VARIABLES,
-    }
+    _put(spec, platform={"enum": sorted(extensions.platforms)}, variables=_VARIABLES)
+    spec["description"] = "Where the system is, and what of it can be seen and touched."
     schema: Schema = _late(_document("Target", spec, definitions))
     return schema
 
@@ -84,7 +102,7 @@ def _faults(extensions: Extensions) -> tuple[list[Schema], Schema]:
     for kind, fault in sorted(extensions.faults.items()):
         entry, more = _shape(FaultEntry, "Fault.")
         fields, own = _shape(fault, f"fault.{kind}.")
-        entry["properties"] |= {"inject": {"const": kind}, "with": fields}
+        _put(entry, **{"inject": {"const": kind}, "with": fields})
         entry["description"] = inspect.getdoc(fault) or ""
         if fields.get("required"):
             entry["required"] = [*entry["required"], "with"]
@@ -115,13 +133,25 @@ def _lines(extensions: Extensions) -> tuple[list[Schema], Schema]:
 
 def _shape(shape: type[Any], prefix: str) -> tuple[Schema, Schema]:
     """The schema of a dataclass, and those it refers to, named with `prefix`."""
-    whole = adapter(shape).json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
+    # Optional, as pydantic takes no configuration for a bare dataclass.
+    optional: Any = Optional[shape]  # noqa: UP045 - a value, not an annotation
+    whole = TypeAdapter(optional, config=_EXPLAINED).json_schema(
+        ref_template=f"#/$defs/{prefix}{{model}}", schema_generator=_AsWritten
+    )
     definitions = {f"{prefix}{name}": each for name, each in whole.pop("$defs", {}).items()}
     options = [each for each in whole.get("anyOf", [whole]) if each.get("type") != "null"]
     found: Schema = options[0]
     if "$ref" in found:
         found = definitions.pop(found["$ref"].removeprefix("#/$defs/"))
     return {**found, "properties": dict(found.get("properties", {}))}, definitions
+
+
+def _put(shape: Schema, **keys: Schema) -> None:
+    """Put these in the places of a shape's keys; what was said about the keys stays."""
+    for key, found in keys.items():
+        before = shape["properties"].get(key, {})
+        said = {"description": before["description"]} if "description" in before else {}
+        shape["properties"][key] = {**found, **said}
 
 
 def _document(kind: str, spec: Schema, definitions: Mapping[str, Any]) -> Schema:
@@ -149,7 +179,9 @@ def _late(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") in ("integer", "number", "boolean") or _is_narrow_text(schema):
-        return {"anyOf": [schema, _VARIABLE]}
+        about = {key: schema[key] for key in _ABOUT if key in schema}
+        shape = {key: value for key, value in schema.items() if key not in about}
+        return {**about, "anyOf": [shape, _VARIABLE]}
     return {key: _late(value) for key, value in schema.items()}
 
 

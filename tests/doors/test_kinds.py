@@ -14,6 +14,12 @@ def test_faults_are_listed_with_their_help(sloproof: CommandLine) -> None:
     assert "Every byte on a link arrives later." in said
 
 
+def test_a_schema_is_found_however_its_kind_is_written(sloproof: CommandLine) -> None:
+    ended = sloproof("schema", "target", "--json")
+    assert json.loads(ended.out)["title"] == "sloproof Target"
+    assert ended.err == "", "it is not printed twice"
+
+
 def test_one_fault_shows_its_fields(sloproof: CommandLine) -> None:
     said = sloproof("faults", "latency").out
     assert "delay: duration, such as 800ms; required" in said

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import jsonschema
 import pytest
 import yaml
@@ -46,6 +49,37 @@ def test_a_misspelt_file_does_not(project: Project, before: str, after: str) -> 
     schema = json_schema(project.extensions())["Experiment"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load(EXPERIMENT.replace(before, after)), schema)
+
+
+@pytest.mark.parametrize("kind", ["Experiment", "Target", "RecoveryObjective"])
+def test_a_default_is_offered_as_it_is_written(project: Project, kind: str) -> None:
+    defaults = [each["default"] for each in inside(json_schema(project.extensions())[kind])]
+    assert not [each for each in defaults if each is None or isinstance(each, dict)]
+    if kind == "Experiment":
+        assert {"5s", "95%"} <= {each for each in defaults if isinstance(each, str)}
+
+
+def test_every_key_of_a_target_is_explained(project: Project) -> None:
+    schema = json_schema(project.extensions())["Target"]
+    shapes = {"spec": schema["properties"]["spec"], **schema["$defs"]}
+    silent = [
+        f"{name}.{key}"
+        for name, shape in shapes.items()
+        for key, value in shape["properties"].items()
+        if not {"description", "$ref"} & value.keys()  # what is referred to explains itself
+    ]
+    assert silent == []
+
+
+def inside(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every part of a schema that has a default."""
+    if isinstance(schema, dict):
+        if "default" in schema and "properties" not in schema:
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for each in schema:
+            yield from inside(each)
 
 
 def test_a_fault_is_explained_by_its_docstring(project: Project) -> None:
