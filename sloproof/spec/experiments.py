@@ -16,6 +16,7 @@ from sloproof.spec.experiment import Experiment, FaultPlan, Load
 from sloproof.spec.faults import (
     build_faults,
     check_lengths,
+    check_load_changes,
     check_names,
     check_times,
     names_of,
@@ -68,6 +69,7 @@ def draft_experiment(
     baseline = _NOTHING if problems.within(("spec", "baseline")) else spec.baseline
     check_times(in_time, names, baseline, problems)
     check_lengths(in_time, plans, problems)
+    check_load_changes(entries, plans, problems, loaded=spec.load is not None)
     _check_times(spec, problems)
     about = metadata or Metadata(name="unknown")
     experiment = Experiment(

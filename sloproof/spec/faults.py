@@ -124,6 +124,27 @@ def check_lengths(entries: Entries, plans: Mapping[int, FaultPlan], problems: Pr
             problems.add((*place, "repeat", "every"), message)
 
 
+def check_load_changes(
+    entries: Entries, plans: Mapping[int, FaultPlan], problems: Problems, *, loaded: bool
+) -> None:
+    """A change of the load is planned into the arrivals: it needs some, and one known moment.
+
+    Anything else would never come about, though the run would go by as if it had.
+    """
+    for n, entry in entries.items():
+        if n not in plans or plans[n].fault.points_at != "load":
+            continue
+        place: Place = ("spec", "faults", n)
+        if not loaded:
+            problems.add(place, f"{entry.inject} changes the load, but the experiment has none")
+        if entry.after is not None:
+            message = f"{entry.inject} changes the arrivals, which are planned before the run: "
+            problems.add((*place, "after"), f"{message}give at")
+        if entry.repeat is not None:
+            message = f"{entry.inject} changes the arrivals once: write one fault for each time"
+            problems.add((*place, "repeat"), message)
+
+
 def referred(after: After) -> str:
     """The fault that a moment is relative to."""
     return after.detected or after.injected or after.ended or ""
