@@ -24,6 +24,7 @@ from sloproof.spec.faults import (
     timed,
 )
 from sloproof.spec.lines import build_lines
+from sloproof.spec.objectives import RatioIndicator, Slo
 from sloproof.spec.places import Place, Problems, suggestion
 from sloproof.spec.selectors import Aim, check_selectors
 from sloproof.spec.shapes import keys_of, salvaged
@@ -131,6 +132,22 @@ def referred_objectives(experiment: Experiment) -> Iterator[tuple[Place, str, st
     for n, stop in enumerate(experiment.stop):
         if stop.slo is not None:
             yield ("spec", "stop", n, "slo"), "slo", stop.slo
+
+
+def check_stops(
+    experiment: Experiment, objectives: Mapping[str, object], problems: Problems
+) -> None:
+    """Note each stop condition that could never fire, so that nobody relies on it."""
+    for n, stop in enumerate(experiment.stop):
+        if experiment.load is None and not problems.within(("spec", "load")):
+            problems.add(("spec", "stop", n), "can never come about: there is no load to fail")
+        slo = objectives.get(stop.slo or "")
+        if isinstance(slo, Slo) and not isinstance(slo.indicator, RatioIndicator):
+            message = (
+                f"{slo.name} can't be seen while the run goes on: "
+                "stop by an SLO that counts good requests"
+            )
+            problems.add(("spec", "stop", n, "slo"), message)
 
 
 def _named(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:

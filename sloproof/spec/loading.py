@@ -17,6 +17,7 @@ from sloproof.spec.experiment import Experiment
 from sloproof.spec.experiments import (
     Draft,
     check_references,
+    check_stops,
     check_surroundings,
     draft_experiment,
 )
@@ -135,6 +136,8 @@ class _Loading:
             check_surroundings(draft, target.target, self.project, problems)
         names = self._referred(draft, problems)
         self.objectives = self._objectives(names, target.target)
+        if draft is not None:
+            check_stops(draft.experiment, self.objectives, problems)
         self.found = with_form([*self.found, *problems.found], self.parsed)
         if self.found:
             raise InvalidInput(_masked(self.found, self.secrets))
