@@ -46,6 +46,9 @@ Labels = Annotated[
     ),
 ]
 RecordFolder = Annotated[Path, typer.Argument(metavar="RECORD", help="The folder of a run.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the file's.")
+]
 AllowInconclusive = Annotated[
     bool, typer.Option("--allow-inconclusive", help="Accept what can't reach a verdict.")
 ]
@@ -106,13 +109,14 @@ def plan(
     set_: Sets,
     target: Target = None,
     labels: Labels,
+    seed: Seed = None,
     allow_inconclusive: AllowInconclusive = False,
 ) -> Ending:
     """Show what a run would do, and whether it could reach a verdict; touch nothing."""
     from sloproof.doors import loading, planning
 
     wanted = loading.wanted(files, set_, target, labels)
-    return planning.plan(wanted, allow_inconclusive=allow_inconclusive)
+    return planning.plan(wanted, allow_inconclusive=allow_inconclusive, seed=seed)
 
 
 @app.command()
@@ -131,9 +135,7 @@ def run(  # noqa: PLR0913 - a command line's options
     load_bind: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="Where they join.")
     ] = "127.0.0.1:0",
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the file's.")
-    ] = None,
+    seed: Seed = None,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")] = False,

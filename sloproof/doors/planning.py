@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from sloproof.spec.experiment import After, Experiment, FaultPlan, StopCondition
 
 
-def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
+def plan(wanted: Wanted, *, allow_inconclusive: bool, seed: int | None = None) -> Ending:
     """The plan of each experiment; refused (2) where one lacks something or can't be judged."""
     loaded, _ = load_all(wanted)
     if not loaded:
@@ -25,7 +26,7 @@ def plan(wanted: Wanted, *, allow_inconclusive: bool) -> Ending:
         raise UsageError(f"no experiment in {files}")
     outlook.refuse_profiles(loaded)
     outlook.refuse_templates({each.project for each in loaded})
-    plans = [plan_of(each) for each in loaded]
+    plans = [plan_of(each, seed) for each in loaded]
     obstacles = [
         obstacle
         for each in plans
@@ -46,17 +47,19 @@ def refuse_without_verdict(loaded: Sequence[Loaded]) -> None:
         raise NoVerdictPossible("\n".join([*reasons, hint]))
 
 
-def plan_of(loaded: Loaded) -> dict[str, Any]:
-    """What a run would do, as plain data."""
+def plan_of(loaded: Loaded, seed: int | None = None) -> dict[str, Any]:
+    """What a run would do, as plain data; `seed` takes the place of the experiment's own."""
     experiment = loaded.experiment
+    experiment = experiment if seed is None else replace(experiment, seed=seed)
     claims = _adequacy(loaded)
     plan: dict[str, Any] = {
         "experiment": experiment.name,
         "file": experiment.origin,
         "hypothesis": experiment.hypothesis,
         "target": {"name": loaded.target.name, "platform": loaded.target.platform},
+        "seed": experiment.seed,
         "timeline": list(_timeline(experiment)),
-        "faults": [_fault(each, loaded) for each in experiment.faults],
+        "faults": [_fault(each, loaded, experiment.seed) for each in experiment.faults],
         "stop": [_stop(each) for each in experiment.stop],
         "claims": claims,
         "lacks": list(_lacks(loaded)),
@@ -115,15 +118,15 @@ def _after(after: After | None) -> str:
     return f"when {name} is {what}{plus}, within {after.within}"
 
 
-def _fault(each: FaultPlan, loaded: Loaded) -> dict[str, Any]:
+def _fault(each: FaultPlan, loaded: Loaded, seed: int) -> dict[str, Any]:
     from sloproof.spec.plain import as_written
-    from sloproof.spec.selectors import matching_instances, matching_links
+    from sloproof.spec.selectors import link_name, matching_instances, matching_links
 
     matches: list[str] = []
     if each.fault.points_at == "instances":
         matches = [copy.name for copy in matching_instances(each.where, loaded.target)]
     elif each.fault.points_at == "links":
-        matches = [_link(link) for link in matching_links(each.where, loaded.target)]
+        matches = [link_name(link) for link in matching_links(each.where, loaded.target)]
     elif each.where.volume:
         matches = [each.where.volume]
     return {
@@ -132,13 +135,36 @@ def _fault(each: FaultPlan, loaded: Loaded) -> dict[str, Any]:
         "with": as_written(each.fault),
         "matches": matches,
         "pick": as_written(each.where.pick) if each.where.pick else None,
+        "picks": _picks(each, loaded, seed),
         "needs": [need.__name__ for need in each.fault.needs],
     }
 
 
-def _link(link: Any) -> str:
-    source = link.source_instance or link.source
-    return f"{source} → {link.target_instance or link.to}"
+def _picks(each: FaultPlan, loaded: Loaded, seed: int) -> list[list[str]] | None:
+    """What each occurrence would strike if all that the target's file names lived then.
+
+    None where nothing is picked, and where names are known only once the target runs.
+    """
+    from sloproof.run.selection import Draw, count_of
+    from sloproof.spec.selectors import link_name, matching_instances, matching_links
+    from sloproof.spec.variables import is_late
+
+    pick = each.where.pick
+    if pick is None or pick.all:
+        return None
+    shown: dict[str, str] = {}
+    if each.fault.points_at == "instances":
+        shown = {copy.name: copy.name for copy in matching_instances(each.where, loaded.target)}
+    elif each.fault.points_at == "links":
+        known = dict(zip(_platform(loaded).links(), loaded.target.links, strict=True))
+        matching = matching_links(each.where, loaded.target)
+        shown = {own.name: link_name(link) for own, link in known.items() if link in matching}
+    if not shown or any(map(is_late, shown)):
+        return None
+    times = each.repeat.times if each.repeat else 1
+    count = count_of(pick, len(shown))
+    draws = (Draw(seed, each.name, n).of(shown, count) for n in range(1, times + 1))
+    return [[shown[name] for name in names] for names in draws]
 
 
 def _stop(each: StopCondition) -> str:
@@ -173,7 +199,7 @@ def _words(each: Mapping[str, Any]) -> str:
     lines += ["", "  timeline"]
     lines += [f"    {moment['at']:>8}  {moment['what']}" for moment in each["timeline"]]
     lines += ["", "  faults"] if each["faults"] else []
-    lines += [f"    {_fault_words(fault)}" for fault in each["faults"]]
+    lines += [f"    {_fault_words(fault, each['seed'])}" for fault in each["faults"]]
     lines += [f"    stops when {condition}" for condition in each["stop"]]
     lines += ["", "  claims"]
     lines += [f"    {_claim_words(claim)}" for claim in each["claims"]]
@@ -181,17 +207,30 @@ def _words(each: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _fault_words(fault: Mapping[str, Any]) -> str:
-    fields = ", ".join(f"{name} {value}" for name, value in fault["with"].items())
+def _fault_words(fault: Mapping[str, Any], seed: int) -> str:
+    fields = ", ".join(f"{name} {_plain(value)}" for name, value in fault["with"].items())
     where = ", ".join(fault["matches"]) or "–"
-    pick = f" (pick {fault['pick']})" if fault["pick"] else ""
+    pick = f" ({_pick_words(fault, seed)})" if fault["pick"] else ""
     needs = ", ".join(fault["needs"]) or "nothing"
     what = f"{fault['inject']} {fields}".strip()
     return f"{fault['name']}: {what}; on {where}{pick}; needs {needs}"
 
 
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _pick_words(fault: Mapping[str, Any], seed: int) -> str:
+    ((how, what),) = fault["pick"].items()
+    wish = "all of them" if how == "all" else f"{what} of them"
+    if not fault["picks"]:
+        return wish
+    struck = ", then ".join(" and ".join(names) for names in fault["picks"])
+    return f"{wish}: by seed {seed} {struck}"
+
+
 def _claim_words(claim: Mapping[str, Any]) -> str:
     text = f"{claim['id']}: from {', '.join(claim['sources']) or 'the run itself'}"
     if claim["expected"] is not None:
-        text += f"; {claim['expected']} samples expected, {claim['needed']} needed"
+        text += f"; at most {claim['expected']:,} samples, {claim['needed']:,} needed"
     return f"{text}; UNDECIDABLE: {claim['undecidable']}" if claim["undecidable"] else text

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sloproof.contracts import Source, Window
 from sloproof.judge.sources import CARRIED, sources_of
-from sloproof.judge.wording import SECOND, percent
+from sloproof.judge.wording import SECOND
 from sloproof.model.target import Target
 from sloproof.spec.experiment import Experiment, FaultPlan, Line, Segment
 from sloproof.spec.objectives import Objectives, RecoveryObjective
@@ -18,9 +18,10 @@ from sloproof.spec.selectors import matching_instances, matching_links
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What one claim may expect: samples `expected` in its window, `needed` at least.
+    """What one claim may expect: samples `expected` in its window at most, `needed` at least.
 
-    `expected` is None where the samples are no requests. `reason` says why no verdict can be
+    `expected` counts all arrivals, of which the claim may count a part; it is None where the
+    samples are no requests. `reason` says why no verdict can be
     reached and what would help; "" where one can.
     """
 
@@ -194,13 +195,14 @@ def _unseen(experiment: Experiment, target: Target | None) -> str:
 
 def _too_few(window: str, expected: int, needed: int, experiment: Experiment) -> str:
     planned = planned_windows(experiment).get(window)
-    reason = f"about {expected:,} requests in {window} are too few: it takes {needed:,}"
+    reason = (
+        f"{expected:,} arrivals in {window} are too few: it takes {needed:,} requests that count"
+    )
     if planned is None or planned.end <= planned.begin:
         return reason
     length = Fraction(planned.end - planned.begin, SECOND)
     rate = -(-needed // length)
-    share = f" ({percent(Fraction(expected, needed))} of that)" if expected else ""
-    return f"{reason}{share}; {rate:,}/s throughout would do"
+    return f"{reason}; {rate:,}/s throughout would do"
 
 
 def _planned_span(plan: FaultPlan) -> tuple[int, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sloproof.contracts import Instance, Link, Platform, Where
@@ -14,16 +15,37 @@ from sloproof.spec.experiment import FaultPlan, Pick, Selector
 T = TypeVar("T", Instance, Link)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What decides which of several a fault strikes: the same again for the same seed."""
+
+    seed: int
+    fault: str
+    occurrence: int
+
+    def of(self, names: Iterable[str], count: int) -> list[str]:
+        """So many of these names, in order."""
+        rng = random.Random(f"{self.seed}:{self.fault}:{self.occurrence}")
+        return sorted(rng.sample(sorted(names), count))
+
+
+def count_of(pick: Pick, found: int) -> int:
+    """How many of those found are picked; more than there are where it asks for that."""
+    if pick.percent is not None:
+        return math.ceil(found * pick.percent.value)
+    return found if pick.count is None else pick.count
+
+
 def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
     """What the fault points at now; raises `PlatformError` where nothing matches."""
-    rng = random.Random(f"{seed}:{plan.name}:{occurrence}")
     where = plan.where
+    draw = Draw(seed, plan.name, occurrence)
     if plan.fault.points_at == "links":
         links = [link for link in on.links() if _link_matches(link, where)]
-        return Where(links=_picked(links, where.pick or Pick(all=True), rng, plan))
+        return Where(links=_picked(links, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "instances":
         living = [copy for copy in on.instances() if _instance_matches(copy, where)]
-        return Where(instances=_picked(living, where.pick or Pick(all=True), rng, plan))
+        return Where(instances=_picked(living, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "volumes":
         return Where(volumes=(where.volume or "",))
     return Where()
@@ -44,18 +66,14 @@ def _instance_matches(copy: Instance, where: Selector) -> bool:
     )
 
 
-def _picked(found: Sequence[T], pick: Pick, rng: random.Random, plan: FaultPlan) -> tuple[T, ...]:
+def _picked(found: Sequence[T], pick: Pick, draw: Draw) -> tuple[T, ...]:
     if not found:
-        raise PlatformError(f"fault {plan.name}: nothing that lives now matches its `where`")
-    if pick.all:
-        return tuple(found)
-    count = pick.count
-    if pick.percent is not None:
-        count = math.ceil(len(found) * pick.percent.value)
-    if count is None or count > len(found):
+        raise PlatformError(f"fault {draw.fault}: nothing that lives now matches its `where`")
+    count = count_of(pick, len(found))
+    if count > len(found):
         raise PlatformError(
-            f"fault {plan.name}: asks for {count} of {len(found)} that live now: "
+            f"fault {draw.fault}: asks for {count} of {len(found)} that live now: "
             + ", ".join(one.name for one in found)
         )
-    names = sorted(rng.sample(sorted(one.name for one in found), count))
+    names = draw.of([one.name for one in found], count)
     return tuple(one for one in found if one.name in names)

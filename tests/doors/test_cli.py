@@ -21,12 +21,14 @@ from sloproof.run.control import Bulletin, Status, statuses
 from sloproof.run.journal import Journal
 from sloproof.run.recover import Recovered
 from sloproof.run.reversal import Reverted
+from sloproof.run.selection import resolve
 from sloproof.run.state import run_folder
 from sloproof.spec import load_experiment, resolved_text
-from sloproof.testing.world import Change
+from sloproof.testing.world import Change, Memory, World
 from tests.doors.project import ROOT, SLO, TARGET, Project
 from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
 
+AS_IT_IS = "--allow-inconclusive"
 COMMANDS = ["init", "check", "plan", "run", "status", "stop", "judge", "report", "recover"]
 HEAVY = ["locust", "gevent", "pandas", "pyarrow", "numpy", "docker", "kubernetes", "pydantic"]
 
@@ -250,10 +252,30 @@ class TestPlan:
         for said in (
             "5s  pause: pod_pause for 3s",
             "on web-1; needs Pauses",
-            "40 samples expected",
+            "at most 40 samples, 10 needed",
         ):
             assert said in ended.out
         assert rooms.ran == []
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_it_foresees_what_a_run_of_that_seed_picks(
+        self, sloproof: CommandLine, rooms: Rooms, project: Project, seed: int
+    ) -> None:
+        sloproof("init", "new")
+        target = project.path / "new/experiments/targets/site.yaml"
+        copy = "{name: web-1, listens: 8808}"
+        text = target.read_text().replace(copy, f"{copy}, {{name: web-2, listens: 8809}}")
+        target.write_text(text)
+        file = project.path / "new/experiments/pause.yaml"
+        where = "where: {service: web"
+        file.write_text(file.read_text().replace(where, f"{where}, pick: {{count: 1}}"))
+        body = json.loads(sloproof("plan", file, "--seed", seed, "--json", AS_IT_IS).out)
+        (fault,) = body["plans"][0]["faults"]
+        running = Memory(World(project.path / "world"), {"web": 2}, [])
+        struck = resolve(load_experiment(file).experiment.faults[0], running, seed, 1)
+        assert fault["picks"] == [[copy.name for copy in struck.instances]]
+        said = sloproof("plan", file, "--seed", seed, AS_IT_IS).out
+        assert f"(1 of them: by seed {seed} {struck.instances[0].name})" in said
 
     def test_what_cant_be_decided_is_refused_and_shown(
         self, sloproof: CommandLine, rooms: Rooms, project: Project
