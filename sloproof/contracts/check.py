@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, dataclass_transform
 
 from sloproof.model.verdict import Finding
@@ -73,12 +75,14 @@ class Check(ABC):
     """One kind of claim: a class in a file of its own; its fields are the keys in `verify`.
 
     A line may give a plain value instead of a mapping; it then fills the first field. `sources`
-    are the parts of the record it reads, `windowed` whether `during` means anything to it.
+    are the parts of the record it reads, `windowed` whether `during` means anything to it,
+    `tolerances` the limits that a line may relax, by name, with the unit of each.
     """
 
     kind: ClassVar[str] = ""
     sources: ClassVar[tuple[Source, ...]] = ()
     windowed: ClassVar[bool] = True
+    tolerances: ClassVar[Mapping[str, type]] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

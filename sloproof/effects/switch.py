@@ -35,6 +35,7 @@ class Switch(Effect):
     read: Act
     set: Act
     reset: Act
+    folder: str = "."
     timeout: float = 2.0
     seen_by: Json = field(default_factory=dict)
 
@@ -84,7 +85,7 @@ class Switch(Effect):
         return body
 
     def _run(self, argv: tuple[str, ...]) -> object:
-        ended = run(argv, timeout=self.timeout)
+        ended = run(argv, timeout=self.timeout, folder=self.folder)
         if ended.status:
             raise EffectError(f"{' '.join(argv)}: exit status {ended.status} {ended.complaint}")
         return ended.out.strip()

@@ -57,6 +57,7 @@ def _build(
         problems.add((*place, "confidence"), "must be at least 50% and less than 100%")
     if beside.during is not None and not known[kind].windowed:
         problems.add((*place, "during"), f"{kind} is about the whole run, so it can't have during")
+    _check_tolerances(known[kind], beside.tolerance, (*place, "tolerance"), problems)
     if check is None:
         return None
     return Line(
@@ -67,6 +68,20 @@ def _build(
         confidence=beside.confidence,
         tolerance=beside.tolerance,
     )
+
+
+def _check_tolerances(
+    check: type[Check], given: Mapping[str, Any], place: Place, problems: Problems
+) -> None:
+    """Note each relaxed limit that the check doesn't have, or that has another unit."""
+    for name, value in given.items():
+        wanted = check.tolerances.get(name)
+        if wanted is None:
+            have = suggestion(name, check.tolerances) if check.tolerances else ": it has none"
+            problems.add((*place, name), f'{check.kind} has no tolerance "{name}"{have}')
+        elif not isinstance(value, wanted):
+            noun = getattr(wanted, "noun", wanted.__name__)
+            problems.add((*place, name), f"expected a {noun}, got {value}")
 
 
 def _kind(

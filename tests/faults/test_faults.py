@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sloproof.contracts import Effect, Fault, LoadChange, Platform, Ratio, Throughput, Where
+from sloproof.errors import PlatformError
 from sloproof.extensions import Extensions
 from sloproof.model.units import Duration
 from sloproof.platforms.external import External
@@ -126,3 +127,9 @@ def test_selectors_pick_what_they_say(platform: Local, selector: Selector, names
     found = where_of(FAULTS["pod_pause"](), selector, platform).names
     assert len(found) == len(names)
     assert found == names or selector.pick is not None
+
+
+def test_a_delay_that_would_be_none_is_refused(platform: Local) -> None:
+    fault = FAULTS["latency"](delay=Duration.parse("900us"))
+    with pytest.raises(PlatformError, match="whole milliseconds: 900us would be none"):
+        list(fault.plan(where_of(fault, SPEECH, platform), platform))

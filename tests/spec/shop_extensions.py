@@ -50,10 +50,11 @@ class DiskFill(Fault):
 
 CHECKS = {
     "slo": """
-from sloproof.contracts import Check, SloName
+from sloproof.contracts import Check, Duration, Ratio, SloName
 
 class Slo(Check):
     kind = "slo"
+    tolerances = {"target": Ratio, "limit": Duration}
     slo: SloName
 
     def label(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from sloproof.contracts import Check, Evidence, Finding, Number, Outcome, Ratio, SloName, Source
@@ -18,6 +19,7 @@ class Budget(Check):
 
     kind = "budget"
     sources = (Source.REQUESTS,)
+    tolerances = MappingProxyType({"at_most": Ratio})
 
     slo: SloName
     at_most: Ratio

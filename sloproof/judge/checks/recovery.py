@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from sloproof.contracts import (
     Check,
     Duration,
@@ -24,6 +26,7 @@ class RecoveryTime(Check):
 
     kind = "recovery"
     sources = (Source.PROBES,)
+    tolerances = MappingProxyType({"rto": Duration})
 
     objective: RecoveryName
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
-from sloproof.contracts import Check, Evidence, Finding, Outcome, SloName, Source
+from sloproof.contracts import Check, Duration, Evidence, Finding, Outcome, Ratio, SloName, Source
 from sloproof.judge.assessment import assess
 from sloproof.judge.indicator import share, source_of
 from sloproof.judge.ratio import least_samples
@@ -21,6 +22,7 @@ class ServiceLevel(Check):
 
     kind = "slo"
     sources = (Source.REQUESTS,)
+    tolerances = MappingProxyType({"target": Ratio, "limit": Duration})
 
     slo: SloName
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-from sloproof.contracts import Check, Evidence, Finding, Number, Outcome, SloName, Source
+from sloproof.contracts import (
+    Check,
+    Duration,
+    Evidence,
+    Finding,
+    Number,
+    Outcome,
+    Ratio,
+    SloName,
+    Source,
+)
 from sloproof.judge.assessment import assess
 from sloproof.judge.facts import effects_of
 from sloproof.judge.ratio import Count, as_number
@@ -25,6 +36,7 @@ class SteadyState(Check):
     """Before the faults the objectives of `slo` (or of all SLOs) hold and all probes are good."""
 
     kind = "steady_state"
+    tolerances = MappingProxyType({"target": Ratio, "limit": Duration})
     home: ClassVar[str] = "baseline"
     """The window it looks at where the line names none."""
 

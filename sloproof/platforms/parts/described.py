@@ -161,6 +161,7 @@ class Described(Platform, Switches, RunsCommands):
             read=_act(spec.read, {}),
             set=_act(spec.set, values),
             reset=_act(spec.reset, {}),
+            folder=self.target.folder,
             seen_by=_status_witness(instance, spec, values),
         )
 

@@ -48,7 +48,12 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
     """A target some of whose links pass a Toxiproxy."""
 
     def delay(self, link: Link, delay: Duration, jitter: Duration, direction: Direction) -> Effect:
-        """A latency toxic. It spares the handshake: only bytes are late, not connections."""
+        """A latency toxic. It spares the handshake: only bytes are late, not connections.
+
+        Raises `PlatformError` for less than a toxic can: it counts in milliseconds.
+        """
+        if delay.ns < MS:
+            raise PlatformError(f"a Toxiproxy delays by whole milliseconds: {delay} would be none")
         each = (delay.ns // MS, jitter.ns // MS)
         streams = _streams(direction)
         expected = delay.seconds * len(streams)
