@@ -13,16 +13,22 @@ import typer
 
 from sloproof import __version__
 from sloproof.doors.ending import MISUSED, Ending, door, misused
+from sloproof.doors.helping import Command, Group
 
 app = typer.Typer(
     name="sloproof",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+LARGEST_SEED = 2**63 - 1
 Files = Annotated[list[Path], typer.Argument(help="Experiments, or folders of them.")]
+Anything = Annotated[
+    list[Path], typer.Argument(help="Experiments, targets, objectives, or folders of them.")
+]
 Sets = Annotated[
     list[str],
     typer.Option(
@@ -33,7 +39,9 @@ Sets = Annotated[
         show_default=False,
     ),
 ]
-Target = Annotated[str | None, typer.Option(help="Another target than the files name.")]
+Target = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Another target than the files name.")
+]
 Labels = Annotated[
     list[str],
     typer.Option(
@@ -46,8 +54,17 @@ Labels = Annotated[
     ),
 ]
 RecordFolder = Annotated[Path, typer.Argument(metavar="RECORD", help="The folder of a run.")]
+
+
+def _fitting(seed: int | None) -> int | None:
+    if seed is not None and seed > LARGEST_SEED:
+        raise typer.BadParameter(f"{seed} is more than {LARGEST_SEED}")
+    return seed
+
+
 Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the file's.")
+    int | None,
+    typer.Option(min=0, metavar="N", callback=_fitting, help="Another seed than the file's."),
 ]
 AllowInconclusive = Annotated[
     bool, typer.Option("--allow-inconclusive", help="Accept what can't reach a verdict.")
@@ -72,8 +89,13 @@ def sloproof(
 ) -> None:
     """Chaos experiments under load, judged honestly against service level objectives.
 
-    Exit status: 0 PASS, 1 FAIL, 2 refused and nothing touched, 3 INCONCLUSIVE, 4 the harness or
-    the platform failed (what was injected is reverted), 5 something could not be reverted.
+    Exit status:
+      0  PASS
+      1  FAIL
+      2  refused, nothing was touched
+      3  INCONCLUSIVE
+      4  the harness or the platform failed, what was injected is reverted
+      5  something could not be reverted
     """
     if context.invoked_subcommand not in REVERTING:
         from sloproof.doors import attending
@@ -81,7 +103,7 @@ def sloproof(
         attending.warn_of_leftovers()
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def init(
     folder: Annotated[Path, typer.Argument(help="Where; made if it isn't there.")] = Path(),
@@ -92,16 +114,16 @@ def init(
     return beginning.init(folder)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
-def check(files: Files, *, set_: Sets, target: Target = None, labels: Labels) -> Ending:
-    """Validate files, and say everything that is wrong with them at once."""
+def check(files: Anything, *, set_: Sets, target: Target = None, labels: Labels) -> Ending:
+    """Validate files and all else in their project; say everything that is wrong at once."""
     from sloproof.doors import loading
 
     return loading.check(loading.wanted(files, set_, target, labels))
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def plan(
     files: Files,
@@ -119,7 +141,7 @@ def plan(
     return planning.plan(wanted, allow_inconclusive=allow_inconclusive, seed=seed)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def run(  # noqa: PLR0913 - a command line's options
     files: Files,
@@ -127,17 +149,25 @@ def run(  # noqa: PLR0913 - a command line's options
     set_: Sets,
     target: Target = None,
     labels: Labels,
-    runs: Annotated[Path, typer.Option(help="The folder for records.")] = Path("runs"),
-    load_workers: Annotated[int, typer.Option(min=1, help="Processes that make the load.")] = 1,
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder for records.")] = Path(
+        "runs"
+    ),
+    load_workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that make the load.")
+    ] = 1,
     remote_workers: Annotated[
-        int, typer.Option(min=0, help="Workers that join from other machines.")
+        int, typer.Option(min=0, metavar="N", help="Workers that join from other machines.")
     ] = 0,
     load_bind: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="Where they join.")
     ] = "127.0.0.1:0",
     seed: Seed = None,
-    junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a JUnit XML file.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a Markdown summary.")
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")] = False,
     allow_inconclusive: AllowInconclusive = False,
 ) -> Ending:
@@ -158,7 +188,7 @@ def run(  # noqa: PLR0913 - a command line's options
     return running.run(loading.wanted(files, set_, target, labels), settings)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def status() -> Ending:
     """Show the runs that live now."""
@@ -167,7 +197,7 @@ def status() -> Ending:
     return attending.status()
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def stop(
     run: Annotated[str, typer.Argument(help="Its id; may be left out if only one runs.")] = "",
@@ -178,7 +208,7 @@ def stop(
     return attending.stop(run)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def judge(
     record: RecordFolder,
@@ -186,6 +216,7 @@ def judge(
     slo: Annotated[
         list[Path],
         typer.Option(
+            metavar="FILE",
             help="Judge by the objectives in this file; repeatable.",
             default_factory=list,
             show_default=False,
@@ -198,13 +229,14 @@ def judge(
     return judging.judge(record, slo)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def report(
     record: RecordFolder,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to (default: into the record).")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to (default: into the record)."),
     ] = None,
 ) -> Ending:
     """Write the HTML report of a record."""
@@ -213,7 +245,7 @@ def report(
     return judging.report(record, output)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def recover(
     *,
@@ -225,7 +257,7 @@ def recover(
     return attending.recover(dry_run=dry_run)
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def faults(
     kind: Annotated[str, typer.Argument(help="One kind, to see its fields.")] = "",
@@ -236,7 +268,7 @@ def faults(
     return kinds.faults(kind, Path.cwd())
 
 
-@app.command()
+@app.command(cls=Command)
 @door
 def schema(
     kind: Annotated[str, typer.Argument(help="Experiment, Target, …; all if left out.")] = "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -26,11 +27,25 @@ def init(folder: Path) -> Ending:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)
     (folder / "fault_injectors").mkdir(exist_ok=True)
+    made = list(files.values())
     if not ignore.exists():
         ignore.write_text(IGNORED, encoding="utf-8")
-    written = sorted(str(path) for path in files.values())
-    words = "\n".join([*written, "", f"next: cd {folder} && sloproof run experiments/pause.yaml"])
-    return Ending(DONE, {"written": written}, words)
+        made.append(ignore)
+    written = sorted(str(path) for path in made)
+    return Ending(DONE, {"written": written}, "\n".join([*written, "", *_next(folder)]))
+
+
+def _next(folder: Path) -> list[str]:
+    """What to do now, aligned."""
+    here = folder.resolve() == Path.cwd()
+    steps = [
+        *([] if here else [(f"cd {shlex.quote(str(folder))}", "")]),
+        ("sloproof plan experiments", "see what it would do"),
+        ("sloproof run experiments/pause.yaml", "do it, judge it, write a report"),
+        ("pytest experiments", "the same in CI: each line of `verify` is a test"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    return ["next:", *(f"  {command:<{width}}  {what}".rstrip() for command, what in steps)]
 
 
 def _skeleton() -> list[Path]:

@@ -139,17 +139,29 @@ def all_or_problems(steps: Iterable[Callable[[], T]]) -> list[T]:
     return found
 
 
+def _from_here(project: Path, file: str) -> str:
+    """A file of a project as it is reached from the current folder."""
+    path, here = Path(project, file).resolve(), Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def check(wanted: Wanted) -> Ending:
     """Whether every file, and all else in its project, is valid; touches nothing."""
     found, pieces = load_all(wanted)
     outlook.refuse_profiles(found)
     outlook.refuse_templates({each.project for each in found})
     valid: list[dict[str, Any]] = [
-        {"file": each.experiment.origin, "experiment": each.experiment.name} for each in found
+        {
+            "file": _from_here(each.project, each.experiment.origin),
+            "experiment": each.experiment.name,
+        }
+        for each in found
     ]
-    valid += [{"file": each.file, "kind": each.kind, "names": list(each.names)} for each in pieces]
-    lines = [f"{each.experiment.origin}: valid ({each.experiment.name})" for each in found]
-    lines += [f"{each.file}: valid ({_named(each)})" for each in pieces]
+    lines = [f"{each['file']}: valid ({each['experiment']})" for each in valid]
+    for each in pieces:
+        file = _from_here(each.project, each.file)
+        valid.append({"file": file, "kind": each.kind, "names": list(each.names)})
+        lines.append(f"{file}: valid ({_named(each)})")
     return Ending(DONE, {"valid": valid}, "\n".join(lines))
 
 

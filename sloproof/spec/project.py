@@ -25,8 +25,12 @@ OBJECTIVES = "objectives"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A file that isn't an experiment: a target, or a file with objectives, by their names."""
+    """A file that isn't an experiment: a target, or a file with objectives, by their names.
 
+    `file` is its path inside the project.
+    """
+
+    project: Path
     file: str
     kind: str
     names: tuple[str, ...]
@@ -100,7 +104,7 @@ def _objectives(project: Path) -> tuple[dict[Path, Piece], list[Problem]]:
     for name in library.names():
         named.setdefault(library.document(name).file, []).append(name)
     names = {file: tuple(named.get(shown(file, project), ())) for file in files}
-    pieces = {f.resolve(): Piece(shown(f, project), OBJECTIVES, names[f]) for f in files}
+    pieces = {f.resolve(): Piece(project, shown(f, project), OBJECTIVES, names[f]) for f in files}
     return pieces, with_form(problems, documents)
 
 
@@ -119,5 +123,5 @@ def _targets(
         wrong = with_form(read.found, [read.document] if read.document else [])
         secrets = NO_SECRETS.and_also(read.variables.secrets)
         problems += [replace(each, message=secrets.mask(each.message)) for each in wrong]
-        pieces[file.resolve()] = Piece(shown(file, project), TARGET, (file.stem,))
+        pieces[file.resolve()] = Piece(project, shown(file, project), TARGET, (file.stem,))
     return pieces, problems

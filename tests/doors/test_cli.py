@@ -70,6 +70,8 @@ class TestStart:
         took = time.monotonic() - began
         assert done.returncode == 0
         assert all(f"│ {name} " in done.stdout for name in (*COMMANDS, "faults", "schema"))
+        assert "<bool>" not in done.stdout
+        assert "\n 4  the harness or the platform failed, what was" in done.stdout
         assert took < 2, "0.3 s on a machine with nothing else to do"
 
     def test_nothing_heavy_is_imported(self) -> None:
@@ -133,7 +135,17 @@ class TestInit:
         assert sloproof("init", "new").status == 0
         assert Path("new/experiments/pause.yaml").exists()
         assert Path("new/.gitignore").read_text() == "runs/\n"
-        assert sloproof("check", "new/experiments").status == 0
+        ended = sloproof("check", "new/experiments")
+        assert ended.status == 0
+        assert ended.out.startswith("new/experiments/pause.yaml: valid (pause)\n")
+
+    def test_it_says_what_to_do_next(self, sloproof: CommandLine) -> None:
+        elsewhere = sloproof("init", "new").out
+        assert "new/.gitignore\n" in elsewhere
+        assert "next:\n  cd new\n  sloproof plan experiments " in elsewhere
+        assert "  pytest experiments " in elsewhere
+        here = sloproof("init").out
+        assert "next:\n  sloproof plan experiments " in here
 
     def test_it_overwrites_nothing(self, sloproof: CommandLine) -> None:
         Path("new/slo").mkdir(parents=True)
