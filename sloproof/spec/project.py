@@ -85,11 +85,12 @@ def _broken(kinds: Mapping[str, Any], try_out: Callable[[Any], object]) -> list[
 
 
 def _kind_of(file: Path) -> str:
-    project = project_of(file)
-    inside = file.resolve().relative_to(project)
-    if inside.is_relative_to(TARGETS):
-        return TARGET
-    return OBJECTIVES if inside.is_relative_to(SLOS) else ""
+    """What a file is by where it lies; "" for one that `check_project` doesn't read."""
+    whole, project = file.resolve(), project_of(file)
+    for folder, kind in ((TARGETS, TARGET), (SLOS, OBJECTIVES)):
+        if whole in yaml_files(project / folder):
+            return kind
+    return ""
 
 
 def _objectives(project: Path) -> tuple[dict[Path, Piece], list[Problem]]:

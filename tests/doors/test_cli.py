@@ -234,6 +234,15 @@ class TestCheck:
             "the environment has no NOT_SET_HERE: set it, or give --set token=…\n"
         )
 
+    @pytest.mark.parametrize("name", ["slo/notes.md", "slo/.hidden.yaml"])
+    def test_what_is_no_file_of_the_project_is_refused_as_what_it_is(
+        self, sloproof: CommandLine, project: Project, name: str
+    ) -> None:
+        project.write(name, "a: b")
+        ended = sloproof("check", name)
+        assert ended.status == 2
+        assert f"{name}:1: kind: expected Experiment, got nothing" in ended.err
+
     def test_records_are_no_experiments(self, sloproof: CommandLine, project: Project) -> None:
         file = project.experiment("a")
         project.write("runs/r1/experiment.yaml", f"{file.read_text()}---\n{SLO}")
