@@ -32,7 +32,8 @@ def reap() -> None:
 class Process(Effect):
     """A started process with all that it starts, found again by its owner's tag.
 
-    `stop` is a command that ends it in good order; what is left after `grace_ns` is killed.
+    `stop` is a command that ends it in good order, in `stop_within` seconds; what is left after
+    `grace_ns` is killed.
     `target` says that this is the system under test, and no helper of the harness.
     """
 
@@ -46,6 +47,7 @@ class Process(Effect):
     folder: str
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: tuple[str, ...] = ()
+    stop_within: float = 10.0
     grace_ns: int = 3_000_000_000
     target: bool = False
 
@@ -103,6 +105,10 @@ class Process(Effect):
         reap()
         return any(next(self._lives(), None) is not None for _ in range(2))
 
+    def patience(self) -> Duration:
+        """As long as the stop command may take, and what comes after it."""
+        return Duration.of(self.stop_within if self.stop else 0) + self.deadline
+
     def carries(self) -> bool:
         """The system under test dies with this process."""
         return self.target
@@ -118,7 +124,7 @@ class Process(Effect):
     def _run_stop(self) -> None:
         """Run the stop command; where it fails or hangs, the kill that follows does its work."""
         try:
-            run(self.stop, timeout=10, folder=self.folder)
+            run(self.stop, timeout=self.stop_within, folder=self.folder)
         except EffectError:
             self._signal(signal.SIGTERM)
 

@@ -47,6 +47,7 @@ class Local(Proxied, Kills, Pauses):
                 log=str(self.work / "target.log"),
                 folder=target.folder,
                 stop=target.stop.command if target.stop else (),
+                stop_within=target.stop.within.seconds if target.stop else 0.0,
                 target=True,
             ),
         )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,16 @@ def process(folder: Path, code: str = SLEEP, **fields: object) -> Process:
 
 def test_a_started_process_keeps_the_laws(tmp_path: Path) -> None:
     check_effect(process(tmp_path))
+
+
+def test_a_stop_command_gets_its_time_and_no_more(tmp_path: Path) -> None:
+    effect = process(tmp_path, stop=("sleep", "60"), stop_within=0.3).bound(Owner("r", 1))
+    effect.apply({})
+    began = time.monotonic()
+    assert effect.undo({}) is Undone.REVERTED
+    assert time.monotonic() - began < 10, "its time, the grace of 3 s, and a busy machine"
+    assert not effect.present({})
+    assert effect.patience().seconds == pytest.approx(20.3)
 
 
 def test_all_that_it_started_ends_with_it(tmp_path: Path) -> None:
