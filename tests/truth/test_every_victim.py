@@ -31,6 +31,8 @@ BROKE, INTERRUPTED, KILLED = 4, 3, -9
 COMPLETED = (0, 1, 3)
 # Silence is noticed after 3 s by the guardian and 6 s by the engine; then a few seconds of Python.
 PATIENCE = 40.0
+# Longer than either bears the other's silence.
+STILL = 8.0
 MODULES = {
     "guardian": "sloproof.run.guardian",
     "load": "sloproof.run.load",
@@ -42,7 +44,9 @@ def statuses(victim: str, number: str) -> Collection[int]:
     """What a run may end with; one that was struck when all was done ends as if nothing was."""
     if victim in ("engine", "both"):
         ways = {"SIGKILL": KILLED, "SIGSTOP": KILLED}
-        return {ways.get(number, INTERRUPTED), *(COMPLETED if number != "SIGKILL" else ())}
+        broke = {BROKE} if (victim, number) == ("both", "SIGSTOP") else set()
+        done = COMPLETED if number != "SIGKILL" else ()
+        return {ways.get(number, INTERRUPTED), *broke, *done}
     if victim == "guardian":
         return {BROKE, *COMPLETED} if number in ("SIGKILL", "SIGSTOP") else set(COMPLETED)
     if number == "SIGINT" and victim in ("load", "prober"):
@@ -104,6 +108,9 @@ def test_nothing_is_left_and_the_next_run_works(
     soon(lambda: begun(bench, phase, process), PATIENCE, phase)
     time.sleep(random.Random(f"{SEED}:{phase}:{victim}:{number}").uniform(0, 0.5))
     struck = strike(bench, process, victim, number)
+    if (victim, number) == ("both", "SIGSTOP"):  # nobody is left to end anybody: somebody else is
+        time.sleep(STILL)
+        awaken(struck)
     ended = bench.end(process)
     awaken(struck)
     assert ended.status in statuses(victim, number), ended.words
