@@ -22,7 +22,8 @@ from sloproof.effects.toxiproxy import Server
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "tests" / "truth" / "project" / "experiments"
 PYTHON = sys.executable
-LONGEST = 60.0
+LONGEST = 160.0
+"""Seconds for one run: load and prober get two minutes to be ready, for workers may be far away."""
 
 
 def soon(condition: Callable[[], object], seconds: float, what: str) -> float:

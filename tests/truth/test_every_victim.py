@@ -97,6 +97,7 @@ def awaken(struck: list[int]) -> None:
             life.send(signal.SIGCONT)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("victim", VICTIMS)
