@@ -125,12 +125,18 @@ class WorkerFiles:
             self.clock = ClockOffset(**json.loads(clock.read_text(encoding="utf-8")))
 
     def batches(self, size: int, begin: int = 0) -> Iterator[NDArray[np.void]]:
-        """Whole rows from the `begin`-th on, `size` at a time."""
+        """Whole rows from the `begin`-th on, `size` at a time.
+
+        Ends where the file ended when it was looked at: a row that is being written is the next
+        reading's, for half of it may be there now, and the other half a moment later.
+        """
         with self._rows.open("rb") as file:
             file.seek(begin * DTYPE.itemsize)
-            while data := file.read(size * DTYPE.itemsize):
-                whole = len(data) // DTYPE.itemsize
-                yield np.frombuffer(data, DTYPE, whole)
+            more = True
+            while more:
+                data = file.read(size * DTYPE.itemsize)
+                yield np.frombuffer(data, DTYPE, len(data) // DTYPE.itemsize)
+                more = len(data) == size * DTYPE.itemsize
 
     def recode(self, kinds: list[RequestKind], errors: list[str]) -> Codes:
         """Read the names; append what is new to `kinds` and `errors`; say where each one is."""

@@ -14,7 +14,7 @@ from sloproof.record.schema import NEVER, RequestKind, RequestOutcome
 from sloproof.record.writer import REQUEST_COLUMNS, RecordWriter
 from sloproof.run.load.clocks import ClockOffset, Ping, offset_of, spanning
 from sloproof.run.load.live import LiveTail
-from sloproof.run.load.records import DTYPE, read_requests
+from sloproof.run.load.records import DTYPE, WorkerFiles, read_requests
 from sloproof.run.load.rows import BLOCK, MOST_ERRORS, MOST_KINDS, ROW, FolderSink, Row, RowWriter
 
 MS = 1_000_000
@@ -177,3 +177,16 @@ def test_the_engines_side_never_imports_locust(module: str) -> None:
     code = f"import json, sys, sloproof.run.load.{module}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert {"locust", "gevent", "pandas", "pyarrow"}.isdisjoint(json.loads(done.stdout))
+
+
+def test_a_row_that_is_being_written_is_the_next_readings(tmp_path: Path) -> None:
+    write(tmp_path, 0, [row(at * MS, kind=at % 2) for at in range(4)], (TURN, OPEN))
+    path = tmp_path / "requests-0.bin"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 2 * ROW.size + 7])
+    reading = WorkerFiles(tmp_path, 0).batches(1000)
+    first = next(reading)
+    path.write_bytes(whole)  # the rest comes while somebody reads
+    assert [len(first), *map(len, reading)] == [2]
+    rest = list(WorkerFiles(tmp_path, 0).batches(1000, 2))
+    assert [each["intended"].tolist() for each in rest] == [[2 * MS, 3 * MS]]
