@@ -53,6 +53,6 @@ def test_the_server_remembers_when_requests_came_and_that_it_stalled() -> None:
                 assert answer.read() == b"ok"
         assert time.monotonic() - began >= 0.25
         begins, ends = server.ask("stalled")
-        assert ends - begins >= 300 * MS
+        assert ends - begins >= 299 * MS, "the loop's timers count whole milliseconds"
         assert len(server.ask("arrivals")) == 3
         assert server.ask("arrivals") == []
