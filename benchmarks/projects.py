@@ -64,8 +64,8 @@ kind: RecoveryObjective
 metadata: {name: back}
 spec: {probe: door, rto: 10s, stable_for: 300ms, successes: 3}
 """
-EXTERNAL = """\
-  platform: external
+NOTHING_THERE = """\
+  platform: local
   entry: {url: "http://127.0.0.1:8080"}
 """
 LOAD = """\
@@ -77,7 +77,7 @@ def project(
     folder: Path,
     spec: str,
     *,
-    target: str = EXTERNAL,
+    target: str = NOTHING_THERE,
     objectives: str = AVAILABILITY.format(target=0.99),
     profile: str = "",
     name: str = "bench",
@@ -95,7 +95,7 @@ def project(
 
 
 def loaded(
-    folder: Path, spec: str, objectives: str, *, target: str = EXTERNAL, load: bool = True
+    folder: Path, spec: str, objectives: str, *, target: str = NOTHING_THERE, load: bool = True
 ) -> Loaded:
     """An experiment that nobody runs: what a record is judged by; with a load of 200/s."""
     from benchmarks.loading import GETTER

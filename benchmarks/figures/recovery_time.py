@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.figure import Bench, Figure, Goal, Result, Row, row
 from benchmarks.machine import ROOT
@@ -33,13 +34,12 @@ def measure(bench: Bench) -> Result:
     target = WATCHED.format(port=8080)
     spec = "  verify: [{recovery: back}]\n"
     asked = loaded(bench.folder / "project", spec, RECOVERY, target=target, load=False)
-    claim = judge(record, loaded=asked).claims[0]
-    found = [
-        (number.low * 1e3, number.high * 1e3)
-        for number in claim.finding.numbers
-        if number.name == "rto" and number.low is not None and number.high is not None
-    ]
-    assert len(found) == count, f"{len(found)} of {count} recoveries: {claim.finding.reason}"
+    verdict = judge(record, loaded=asked)
+    measured: Any = verdict.measures["recoveries"]  # in the order of time
+    intervals = [each["rto_s"] for each in measured]
+    found = [(low * 1e3, high * 1e3) for low, high in intervals if high is not None]
+    reason = verdict.claims[0].finding.reason
+    assert len(found) == count, f"{len(found)} of {count} recoveries: {reason}"
     true = [outage.lasted / MS for outage in outages]
     pairs = list(zip(found, true, strict=True))
     inside = sum(low <= value <= high for (low, high), value in pairs)
