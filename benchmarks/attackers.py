@@ -6,14 +6,14 @@ import csv
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.loading import GETTER
-from benchmarks.peers import Peer
+from benchmarks.peers import Peer, PeerMissing, go_peer
 
 K6 = """\
 import http from 'k6/http';
@@ -29,6 +29,18 @@ export default function () { http.get(__ENV.URL); }
 CLOSED = GETTER.replace(
     "import FastHttpUser,", "import FastHttpUser, constant_throughput,"
 ).replace("    @task", "    wait_time = constant_throughput({each})\n\n    @task")
+
+
+Attack = Callable[[Peer, Path, str, int, float], object]
+
+
+def open_loop(missing: list[str]) -> Iterator[tuple[Peer, Attack]]:
+    """The peers that can be had, each with what attacks by it; why another can't goes to a list."""
+    for name, attack in (("vegeta", vegeta), ("k6", k6)):
+        try:
+            yield go_peer(name), attack
+        except PeerMissing as error:
+            missing.append(str(error))
 
 
 def vegeta(peer: Peer, folder: Path, url: str, rate: int, seconds: float) -> dict[str, Any]:

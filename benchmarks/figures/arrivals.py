@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.attackers import k6, lateness_at_server, vegeta
+from benchmarks.attackers import lateness_at_server, open_loop, vegeta
 from benchmarks.figure import Bench, Figure, Goal, Result, Row, Table, row
 from benchmarks.loading import Wanted, drive, p99_ms
 from benchmarks.peers import PeerMissing, go_peer
@@ -49,12 +49,7 @@ def _peers(
     bench: Bench, server: Server, seconds: int, missing: list[str]
 ) -> dict[str, Callable[[], object]]:
     attacks: dict[str, Callable[[], object]] = {}
-    for name, attack in (("vegeta", vegeta), ("k6", k6)):
-        try:
-            peer = go_peer(name)
-        except PeerMissing as error:
-            missing.append(str(error))
-            continue
+    for peer, attack in open_loop(missing):
         attacks[peer.who] = lambda a=attack, p=peer: a(p, bench.folder, server.url, RATE, seconds)  # type: ignore[misc] # mypy can't infer a lambda with defaults
     return attacks
 

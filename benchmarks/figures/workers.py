@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.attackers import k6, lateness_at_server, vegeta
+from benchmarks.attackers import lateness_at_server, open_loop
 from benchmarks.figure import Bench, Figure, Result, Row, Table, row
 from benchmarks.loading import Driven, Wanted, drive, p99_ms
-from benchmarks.peers import PeerMissing, go_peer
 from benchmarks.server import Server, serving
 
 WORKERS = (1, 2, 4)
@@ -96,12 +95,7 @@ def _peers(bench: Bench, server: Server, rate: int) -> tuple[list[Row], list[str
     rows: list[Row] = []
     missing: list[str] = []
     seconds = bench.times(10, 4)
-    for name, attack in (("vegeta", vegeta), ("k6", k6)):
-        try:
-            peer = go_peer(name)
-        except PeerMissing as error:
-            missing.append(str(error))
-            continue
+    for peer, attack in open_loop(missing):
         bench.say(f"{peer.who}, {rate:,}/s")
         attack(peer, bench.folder, server.url, rate, seconds)
         came = server.ask("arrivals")
