@@ -31,10 +31,11 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     record = _opened(folder)
     others = _others(record, objectives)
     verdict = _judged(record, others)
+    text = verdict_json(verdict)
     if not objectives:
         refuse_unwritable(RECORD=folder / VERDICT)
-        (record.folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
-    body = {**json.loads(verdict_json(verdict)), "other_objectives": sorted(others)}
+        (record.folder / VERDICT).write_text(text, encoding="utf-8")
+    body = {**json.loads(text), "other_objectives": sorted(others)}
     lines = summary_text(verdict)
     lines += [
         f"  ! judged by another {name} than the run's own: that of {other.origin}"

@@ -39,7 +39,10 @@ class Piece:
 def pieces_in(paths: Iterable[Path]) -> list[Path]:
     """The files among these and inside these folders that belong to `slo/` or to the targets."""
     files = (f for path in paths for f in (yaml_files(path) if path.is_dir() else [path]))
-    return [file for file in dict.fromkeys(files) if _kind_of(file)]
+    named = list(dict.fromkeys(files))
+    projects = {project_of(file) for file in named}
+    read = {f for p in projects for folder in (TARGETS, SLOS) for f in yaml_files(p / folder)}
+    return [file for file in named if file.resolve() in read]
 
 
 def check_project(project: Path, values: Mapping[str, str]) -> dict[Path, Piece]:
@@ -82,15 +85,6 @@ def _broken(kinds: Mapping[str, Any], try_out: Callable[[Any], object]) -> list[
         except ExtensionError as error:
             problems += error.problems
     return problems
-
-
-def _kind_of(file: Path) -> str:
-    """What a file is by where it lies; "" for one that `check_project` doesn't read."""
-    whole, project = file.resolve(), project_of(file)
-    for folder, kind in ((TARGETS, TARGET), (SLOS, OBJECTIVES)):
-        if whole in yaml_files(project / folder):
-            return kind
-    return ""
 
 
 def _objectives(project: Path) -> tuple[dict[Path, Piece], list[Problem]]:

@@ -99,5 +99,5 @@ def _say(worker: subprocess.Popen[str], line: str) -> None:
 def _heard(worker: subprocess.Popen[str]) -> Json:
     line = worker.stdout.readline() if worker.stdout is not None else ""
     assert line, "a step raised: what it said stands on standard error"
-    found: Json = json.loads(line)[2]
-    return found
+    prior: Json = json.loads(line)
+    return prior

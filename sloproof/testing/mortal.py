@@ -1,7 +1,7 @@
 """Whoever works at an effect, to be killed: `python -m sloproof.testing.mortal`.
 
-It reads an effect as JSON, then takes one step a line that it reads, and tells of the beginning and
-the end of each.
+It reads an effect as JSON, then takes one step a line that it reads. It answers with the state
+before, as far as it knows it: once when it begins a step, once when it has ended it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ def work(effect: Effect) -> None:
     prior: Json = {}
     for line in sys.stdin:
         step = line.strip()
-        tell(step, "begun")
+        tell(prior)
         if step == "capture":
             prior = effect.capture()
         elif step == "apply":
             effect.apply(prior)
         else:
             effect.undo(prior)
-        tell(step, "ended", prior)
+        tell(prior)
 
 
-def tell(step: str, when: str, found: Json | None = None) -> None:
-    """One line: the step, `begun` or `ended`, and what was found."""
-    sys.stdout.write(json.dumps([step, when, found or {}]) + "\n")
+def tell(prior: Json) -> None:
+    """One line with the state before."""
+    sys.stdout.write(json.dumps(prior) + "\n")
     sys.stdout.flush()
 
 
