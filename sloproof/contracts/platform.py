@@ -1,4 +1,4 @@
-"""Platforms: where a target lives, as small capabilities whose meaning is exact."""
+"""Platforms: where a target lives, and what of it can be told apart there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sloproof.contracts.effect import Effect
 from sloproof.contracts.probe import Witness
-from sloproof.model.units import Duration, Ratio, Throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,82 +112,16 @@ class Platform(ABC):
         A neighbour is seen with the effect's own sense and size, by probes of its own.
         """
 
+    def stores_of(self, instance: Instance) -> Sequence[str]:
+        """The stores of which this instance keeps a copy."""
+        return ()
+
+    def role(self, instance: Instance) -> str:
+        """What this copy of a store is now: `primary`, `standby`, or "" where nobody can tell."""
+        return ""
+
     def lacks(self, capability: type) -> str:
         """Why it can't do exactly that and what would help, or "" if it can."""
         if isinstance(self, capability):
             return ""
         return f"the platform {self.kind} has no {capability.__name__}"
-
-
-class Kills(ABC):
-    """Ends instances."""
-
-    @abstractmethod
-    def kill(self, instance: Instance, mode: KillMode, signal: str, grace: Duration) -> Effect:
-        """End this incarnation; `signal` and `grace` matter to `crash` and `delete` alike."""
-
-
-class Pauses(ABC):
-    """Stops instances where they stand, connections open, and lets them go on."""
-
-    @abstractmethod
-    def pause(self, instance: Instance) -> Effect:
-        """Stop this incarnation until undone."""
-
-
-class DelaysLinks(ABC):
-    """Lets bytes on a link arrive later, those of connections older than the fault included."""
-
-    @abstractmethod
-    def delay(self, link: Link, delay: Duration, jitter: Duration, direction: Direction) -> Effect:
-        """Each chunk waits `delay` ± `jitter` in the given direction (`both`: each way)."""
-
-
-class ThrottlesLinks(ABC):
-    """Limits the throughput of a link."""
-
-    @abstractmethod
-    def throttle(self, link: Link, rate: Throughput, direction: Direction) -> Effect:
-        """Each connection gets at most `rate`."""
-
-
-class ResetsLinks(ABC):
-    """Resets the connections of a link."""
-
-    @abstractmethod
-    def reset(self, link: Link, after: Duration) -> Effect:
-        """Connections, old ones included, are reset `after` their next byte."""
-
-
-class CutsLinks(ABC):
-    """Cuts links."""
-
-    @abstractmethod
-    def cut(self, link: Link, mode: CutMode) -> Effect:
-        """Nothing passes until undone; `mode` says what a caller sees."""
-
-
-class RunsCommands(ABC):
-    """Runs the user's own commands as an effect."""
-
-    @abstractmethod
-    def command(
-        self,
-        apply: Sequence[str],
-        undo: Sequence[str],
-        observe: Sequence[str],
-        timeout: Duration,
-    ) -> Effect:
-        """`apply` brings it about, `undo` takes it back, `observe` exits 0 while it is present."""
-
-
-class Switches(ABC):
-    """Uses what only the target itself can do, declared as switches in its file."""
-
-    @abstractmethod
-    def switch(self, instance: Instance, name: str, values: Mapping[str, object]) -> Effect:
-        """Set the switch `name` of this instance to `values`; undo resets it."""
-
-    @abstractmethod
-    def fail_requests(self, instance: Instance, status: int, share: Ratio) -> Effect:
-        """Let `share` of the requests to this instance fail with `status`."""

@@ -12,24 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sloproof.model.addressing import Argv, Command, HttpCall, Late, Name, Port
+from sloproof.model.stores import LedgerSpec, Store, Volume
 from sloproof.model.units import Duration, Rate
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
-Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 Role = Literal["detected", "action", "repaired", "verified", "breaker"]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Late = str
-"""Text that may hold `$(found.…)` until the target runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A program with its arguments (never a shell's line) and its own time-out."""
-
-    command: Argv
-    """The program and its arguments, one word each; no shell reads them."""
-    within: Duration = Duration(30_000_000_000)
-    """How long it may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,18 +160,6 @@ class EventSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCall:
-    """One HTTP request as data."""
-
-    method: Literal["GET", "PUT", "POST", "DELETE", "PATCH"]
-    """The method."""
-    url: Late
-    """The address."""
-    json: Mapping[str, Any] | None = None
-    """The body, sent as JSON; none if left out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchSpec:
     """Something only the target can do: read it, set it, reset it, by HTTP or by a command.
 
@@ -244,6 +219,12 @@ class Target:
     """What is asked often and for itself: objectives of recovery read it."""
     signals: tuple[TargetProbe, ...] = ()
     """Measured values, such as memory or a queue; they are no evidence of recovery."""
+    volumes: Mapping[Name, Volume] = field(default_factory=dict)
+    """Its volumes that have a size of their own, by name."""
+    stores: Mapping[Name, Store] = field(default_factory=dict)
+    """Its data, and where the copies of them are, by name."""
+    ledgers: Mapping[Name, LedgerSpec] = field(default_factory=dict)
+    """How writes whose fate is known go into a store, by name."""
     traces: tuple[TraceSource, ...] = ()
     """Where the calls between services are written down."""
     events: tuple[EventSource, ...] = ()

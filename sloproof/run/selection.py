@@ -44,7 +44,7 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
         links = [link for link in on.links() if _link_matches(link, where)]
         return Where(links=_picked(links, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "instances":
-        living = [copy for copy in on.instances() if _instance_matches(copy, where)]
+        living = [copy for copy in on.instances() if _instance_matches(copy, where, on)]
         return Where(instances=_picked(living, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "volumes":
         return Where(volumes=(where.volume or "",))
@@ -57,12 +57,15 @@ def _link_matches(link: Link, where: Selector) -> bool:
     return source and target
 
 
-def _instance_matches(copy: Instance, where: Selector) -> bool:
+def _instance_matches(copy: Instance, where: Selector, on: Platform) -> bool:
+    """Roles are asked for last: that takes a question to the copy itself."""
     return (
         where.service in (None, copy.service)
         and where.instance in (None, copy.name)
         and where.region in (None, copy.region)
         and all(copy.labels.get(name) == value for name, value in where.labels.items())
+        and (where.store is None or where.store in on.stores_of(copy))
+        and (where.role is None or where.role == on.role(copy))
     )
 
 

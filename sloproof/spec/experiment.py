@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sloproof.contracts import Check, Duration, Fault, Rate, Ratio
-from sloproof.model.target import Name
+from sloproof.model.addressing import Name
 
 Scalar = str | int | float | bool
 
@@ -38,6 +38,10 @@ class Selector:
     """The copies in this region."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The copies with all these labels."""
+    store: Name | None = None
+    """The copies of this store …"""
+    role: Literal["primary", "standby"] | None = None
+    """… that have this role when the fault strikes."""
     source: Annotated[Name | None, Field(alias="from")] = None
     """The link from this service or copy …"""
     to: Name | None = None

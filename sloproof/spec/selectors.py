@@ -12,14 +12,17 @@ from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.spec.places import Place, Problems, suggestion
 
 _FITTING = {
-    "instances": ("service", "instance", "region", "labels", "pick"),
+    "instances": ("service", "instance", "region", "labels", "store", "role", "pick"),
     "links": ("from", "to", "pick"),
     "volumes": ("volume", "pick"),
     "load": (),
     "nothing": (),
     "": (),
 }
-_ANY_OF = {"instances": ("service", "instance", "region", "labels"), "volumes": ("volume",)}
+_ANY_OF = {
+    "instances": ("service", "instance", "region", "labels", "store"),
+    "volumes": ("volume",),
+}
 
 
 def matching_instances(where: Selector, target: Target) -> list[Finder]:
@@ -32,7 +35,14 @@ def matching_instances(where: Selector, target: Target) -> list[Finder]:
         and where.region in (None, service.region)
         and where.instance in (None, copy.name)
         and where.labels.items() <= copy.labels.items()
+        and (where.store is None or copy.name in copies_of(where.store, target))
     ]
+
+
+def copies_of(store: str, target: Target) -> list[str]:
+    """The instances that keep a copy of this store."""
+    found = target.stores.get(store)
+    return [copy.instance for copy in found.copies] if found else []
 
 
 def matching_links(where: Selector, target: Target) -> list[TargetLink]:
@@ -79,6 +89,8 @@ def _given(where: Selector) -> list[str]:
         "instance": where.instance,
         "region": where.region,
         "labels": where.labels or None,
+        "store": where.store,
+        "role": where.role,
         "from": where.source,
         "to": where.to,
         "volume": where.volume,
@@ -120,13 +132,14 @@ def _check_matches(
         found = [f"link {link_name(link)}" for link in matching_links(where, target)]
     if not found:
         problems.add(place, f"matches nothing in target {target.name}{_hint(where, target)}")
-    elif where.pick is None and len(found) > 1 and points_at == "instances":
+    elif where.pick is None and where.role is None and len(found) > 1 and points_at == "instances":
         names = ", ".join(each.partition(" ")[2] for each in found)
         problems.add(place, f"matches {len(found)} ({names}): narrow it, or say how many to pick")
     elif where.pick is not None and where.pick.count is not None and where.pick.count > len(found):
         message = f"asks for {where.pick.count}, but only {len(found)} match"
         problems.add((*place, "pick", "count"), message)
-    return set(found) if where.pick is None or where.pick.all else set()
+    sure = where.role is None and (where.pick is None or where.pick.all)
+    return set(found) if sure else set()
 
 
 def _hint(where: Selector, target: Target) -> str:
@@ -142,6 +155,7 @@ def _hint(where: Selector, target: Target) -> str:
         (where.to, called),
         (where.instance, copies),
         (where.region, regions),
+        (where.store, set(target.stores)),
     ):
         if value is not None and value not in known:
             return f': no "{value}"{suggestion(value, known - {""})}'

@@ -1,17 +1,13 @@
 """The target's model; it lives in `sloproof.model.target`, where platforms may read it."""
 
+from sloproof.model.addressing import Argv, Command, HttpCall, Late, Name, Port
+from sloproof.model.stores import LedgerSpec, SqlWrite, Store, StoreCopy, Volume
 from sloproof.model.target import (
     Allow,
-    Argv,
-    Command,
     Discover,
     Entry,
     EventSource,
     Finder,
-    HttpCall,
-    Late,
-    Name,
-    Port,
     Proxy,
     Role,
     Service,
@@ -32,14 +28,19 @@ __all__ = [
     "Finder",
     "HttpCall",
     "Late",
+    "LedgerSpec",
     "Name",
     "Port",
     "Proxy",
     "Role",
     "Service",
+    "SqlWrite",
+    "Store",
+    "StoreCopy",
     "SwitchSpec",
     "Target",
     "TargetLink",
     "TargetProbe",
     "TraceSource",
+    "Volume",
 ]

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from sloproof.contracts import Duration, Probe
 from sloproof.extensions import Extensions
+from sloproof.model.addressing import HttpCall
 from sloproof.model.secrets import without_password
-from sloproof.model.target import Finder, HttpCall, Target, TargetProbe
+from sloproof.model.target import Finder, Target, TargetProbe
 from sloproof.spec.envelope import open_envelope
 from sloproof.spec.places import Place, Problems, field_of, suggestion
 from sloproof.spec.shapes import keys_of, validated

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from sloproof.contracts import Duration, Ratio
-from sloproof.model.target import Name
+from sloproof.model.addressing import Name
 from sloproof.spec.experiment import (
     After,
     Recovery,

@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import sloproof.contracts.platform as contract
+import sloproof.contracts.capabilities as contract
 from sloproof.contracts import (
     CutMode,
     CutsLinks,
@@ -34,7 +34,7 @@ SLOW = Throughput(10_000)
 CAPABILITIES: tuple[type, ...] = tuple(
     value
     for value in vars(contract).values()
-    if isinstance(value, type) and value.__bases__ == (ABC,) and value is not Platform
+    if isinstance(value, type) and value.__bases__ == (ABC,)
 )
 """Every capability of the contract."""
 

@@ -21,7 +21,7 @@ from sloproof.effects.process import Process
 from sloproof.effects.switch import Switch
 from sloproof.effects.tagged import OWNER
 from sloproof.errors import EffectError
-from sloproof.model.target import Command as Restoring
+from sloproof.model.addressing import Command as Restoring
 from sloproof.model.target import Entry, Service, Target
 from sloproof.model.target import Finder as Copy
 from sloproof.platforms.local import Local

@@ -27,8 +27,9 @@ from sloproof.effects.command import Command
 from sloproof.effects.switch import Switch
 from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
-from sloproof.model.target import Command as CommandSpec
-from sloproof.model.target import HttpCall, SwitchSpec, Target
+from sloproof.model.addressing import Command as CommandSpec
+from sloproof.model.addressing import HttpCall
+from sloproof.model.target import SwitchSpec, Target
 
 STATUS_TOLERANCE = 0.1
 
@@ -87,6 +88,14 @@ class Described(Platform, Switches, RunsCommands):
             for name, service in self.target.services.items()
             for copy in service.instances
         )
+
+    def stores_of(self, instance: Instance) -> Sequence[str]:
+        """The stores that name this instance among their copies."""
+        return [
+            name
+            for name, store in self.target.stores.items()
+            if any(copy.instance == instance.name for copy in store.copies)
+        ]
 
     def links(self) -> Sequence[Link]:
         """The links that the file names."""

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from sloproof.contracts import Duration, Ratio
-from sloproof.model.target import Name
+from sloproof.model.addressing import Name
 from sloproof.spec.objectives import Matcher
 
 Number = int | float
