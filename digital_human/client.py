@@ -49,13 +49,34 @@ class Attempt:
         return self.outcome is not Outcome.OK and not 400 <= self.status < 500
 
 
-class Client:
-    """What one copy of `source` uses to call `target`. Belongs to one event loop."""
+class CallMetrics:
+    """What all clients of one copy of `source` count."""
 
-    def __init__(
-        self, source: str, target: str, config: CopyConfig, registry: CollectorRegistry
-    ) -> None:
-        self._who = {"from": source, "to": target, "instance": config.instance}
+    def __init__(self, source: str, registry: CollectorRegistry) -> None:
+        self.source = source
+        self.state = Gauge(
+            "circuit_breaker_state",
+            "0 closed, 1 open, 2 half-open.",
+            ("from", "to", "instance"),
+            registry=registry,
+        )
+        self.outcomes = Counter(
+            f"{source}_calls_total", "Calls by outcome.", ("to", "outcome"), registry=registry
+        )
+        self.durations = Histogram(
+            f"{source}_call_duration_seconds",
+            "Durations of the calls that were sent.",
+            ("to",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+
+class Client:
+    """What one copy uses to call `target`. Belongs to one event loop."""
+
+    def __init__(self, target: str, config: CopyConfig, metrics: CallMetrics) -> None:
+        self._who = {"from": metrics.source, "to": target, "instance": config.instance}
         self._url = config.links[target]
         self._timeout = aiohttp.ClientTimeout(total=config.settings.call.timeout)
         self._calls = Journal(Path(config.files["calls"]))
@@ -67,22 +88,9 @@ class Client:
             clock=time.monotonic_ns,
             on_change=self._changed,
         )
-        self._state = Gauge(
-            "circuit_breaker_state",
-            "0 closed, 1 open, 2 half-open.",
-            tuple(self._who),
-            registry=registry,
-        ).labels(*self._who.values())
-        self._outcomes = Counter(
-            f"{source}_calls_total", "Calls by outcome.", ("to", "outcome"), registry=registry
-        )
-        self._durations = Histogram(
-            f"{source}_call_duration_seconds",
-            "Durations of the calls that were sent.",
-            ("to",),
-            buckets=BUCKETS,
-            registry=registry,
-        ).labels(target)
+        self._state = metrics.state.labels(*self._who.values())
+        self._outcomes = metrics.outcomes
+        self._durations = metrics.durations.labels(target)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digital_human.client import Client
+from digital_human.client import CallMetrics, Client
 from digital_human.copy_config import CopyConfig
 from digital_human.sessions import Session, find_session, new_session
 from digital_human.web import BadRequest, application, process_registry, read_object, reply, serve
@@ -128,7 +128,8 @@ def _session(request: Request) -> Session:
 def build(config: CopyConfig) -> Starlette:
     """The application of one copy."""
     registry = process_registry()
-    speech = Client("dialogue", "speech", config, registry)
+    metrics = CallMetrics("dialogue", registry)
+    speech = Client("speech", config, metrics)
     dialogue = Dialogue(speech, Business(registry))
 
     @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from digital_human.ports import LOOPBACK
 from digital_human.settings import Settings
+from digital_human.traffic import CLUSTER
 
 TYPES = "type.googleapis.com/envoy"
 RETRY_ON = "gateway-error,connect-failure,refused-stream,reset"
@@ -19,10 +20,12 @@ IDLE_TIMEOUT = "30s"
 
 
 def config(
-    *, listen: int, admin: int, upstreams: tuple[int, ...], log: Path, settings: Settings
+    *, listen: int, admin: int, endpoints: Path, log: Path, settings: Settings
 ) -> dict[str, Any]:
-    """Envoy's bootstrap: `listen` balances over the `upstreams`, ports on loopback."""
+    """Envoy's bootstrap: `listen` balances over what the file `endpoints` names."""
     return {
+        # Whoever reads its endpoints from elsewhere has to have a name.
+        "node": {"id": "gateway", "cluster": "gateway"},
         "admin": {"address": _address(admin)},
         "static_resources": {
             "listeners": [
@@ -32,7 +35,7 @@ def config(
                     "filter_chains": [{"filters": [_connections(log, settings)]}],
                 }
             ],
-            "clusters": [_cluster(upstreams, settings)],
+            "clusters": [_cluster(endpoints, settings)],
         },
     }
 
@@ -70,7 +73,7 @@ def _connections(log: Path, settings: Settings) -> dict[str, Any]:
 
 
 def _routes(settings: Settings) -> dict[str, Any]:
-    route: dict[str, Any] = {"cluster": "dialogue", "timeout": seconds(settings.gateway.timeout)}
+    route: dict[str, Any] = {"cluster": CLUSTER, "timeout": seconds(settings.gateway.timeout)}
     if settings.retry.enabled and settings.retry.max_attempts > 1:
         route["retry_policy"] = _retries(settings)
     return {
@@ -105,18 +108,18 @@ def _retries(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _cluster(upstreams: tuple[int, ...], settings: Settings) -> dict[str, Any]:
+def _cluster(endpoints: Path, settings: Settings) -> dict[str, Any]:
     cluster: dict[str, Any] = {
-        "name": "dialogue",
-        "type": "STATIC",
+        "name": CLUSTER,
+        "type": "EDS",
+        "eds_cluster_config": {
+            "eds_config": {
+                "resource_api_version": "V3",
+                "path_config_source": {"path": str(endpoints)},
+            }
+        },
         "connect_timeout": "0.25s",
         "lb_policy": "ROUND_ROBIN",
-        "load_assignment": {
-            "cluster_name": "dialogue",
-            "endpoints": [
-                {"lb_endpoints": [{"endpoint": {"address": _address(port)}} for port in upstreams]}
-            ],
-        },
         # By default a change of health reaches the balancer up to a second after it was found.
         "common_lb_config": {"update_merge_window": "0s"},
         # The default of 3 concurrent retries would turn one dead copy into errors under load.

@@ -19,6 +19,7 @@ from digital_human.readiness import StartFailed, healthy, until
 from digital_human.settings import Settings
 from digital_human.topology import Link, Topology, url
 from digital_human.toxiproxy import ServerNotFound, find_server
+from digital_human.traffic import Traffic
 
 # Ports are reserved among our own systems only: somebody else may take one just before its use.
 ATTEMPTS = 3
@@ -73,23 +74,25 @@ class Gateway:
         self._port = 0
         self._admin = 0
 
-    async def start(self, topology: Topology, log: Path, settings: Settings) -> None:
+    async def start(
+        self, topology: Topology, traffic: Traffic, log: Path, settings: Settings
+    ) -> None:
         """Start Envoy and return when it reaches every copy that it balances over."""
-        upstreams = tuple(link.listen for link in topology.entry())
+        count = len(topology.entry())
         path = self._child.log.with_suffix(".json")
         for attempt in range(1, ATTEMPTS + 1):
             self._port, self._admin = self._reserve(), self._reserve()
             content = config(
                 listen=self._port,
                 admin=self._admin,
-                upstreams=upstreams,
+                endpoints=traffic.file,
                 log=log,
                 settings=settings,
             )
             path.write_text(json.dumps(content, indent=2) + "\n")
             self._child.start(_envoy(path))
             try:
-                await until(lambda: self._balances_over(len(upstreams)), self._child)
+                await until(lambda: self._balances_over(count), self._child)
                 await until(lambda: healthy(self._port), self._child)
                 return
             except StartFailed as error:

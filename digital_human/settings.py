@@ -1,7 +1,8 @@
-"""Everything about the platform that can be set, as one frozen tree with two profiles.
+"""Everything about the platform that can be set, as one frozen tree with three profiles.
 
 Times are in seconds. `default` holds the values that the platform promises to use; `ci` shortens
-times so that a failure, its detection and its repair fit into a few seconds.
+times so that a failure, its detection and its repair fit into a few seconds; `drill` is `ci` in two
+regions with a store.
 """
 
 from __future__ import annotations
@@ -109,6 +110,78 @@ class SpeechSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowledgeSettings:
+    """What knowledge does until told otherwise over its `/control`."""
+
+    cost: float = _number(0.002, least=0.0, most=60.0)
+    failure_rate: float = _number(0.0, least=0.0, most=1.0)
+
+
+ServiceSettings = SpeechSettings | KnowledgeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RegionsSettings:
+    """Two regions with knowledge, cache and store, or one place for the conversation alone."""
+
+    enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """How dialogue uses the store: connections to each copy, and how long a statement may take."""
+
+    connections: int = _count(8, most=100)
+    timeout: float = _number(0.5)
+    page: int = _count(50, most=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class SynchronousSettings:
+    """Whether a write is acknowledged only once the standby has it, too."""
+
+    enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """The two levels of cache before the store: in the copy, and in the region's Valkey."""
+
+    enabled: bool = True
+    entries: int = _count(1_000)
+    ttl: float = _number(300.0)
+    local_ttl: float = _number(1.0)
+    timeout: float = _number(0.05)
+    warm: int = _count(500)
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverSettings:
+    """When the controller makes the standby the primary: after so many failed checks in a row."""
+
+    enabled: bool = True
+    threshold: int = _count(3)
+    verify_timeout: float = _number(20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FencingSettings:
+    """Whether the old primary is ended before the new one is made."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Full backups `every` so many seconds, kept for `retention`; the log is archived always."""
+
+    enabled: bool = True
+    every: float = _number(3_600.0)
+    retention: float = _number(30 * 86_400.0)
+    segment: float = _number(60.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings in effect, and the profile that they began with."""
 
@@ -121,6 +194,14 @@ class Settings:
     gateway: GatewaySettings = GatewaySettings()
     healer: HealerSettings = HealerSettings()
     speech: SpeechSettings = SpeechSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    regions: RegionsSettings = RegionsSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    synchronous: SynchronousSettings = SynchronousSettings()
+    cache: CacheSettings = CacheSettings()
+    failover: FailoverSettings = FailoverSettings()
+    fencing: FencingSettings = FencingSettings()
+    backup: BackupSettings = BackupSettings()
 
     def to_json(self) -> dict[str, Any]:
         """The tree as plain data; `from_json` reads it back."""
@@ -136,7 +217,13 @@ CI = Settings(
         check_interval=0.5, check_timeout=1.0, restart_window=60.0, backoff=0.5, max_backoff=4.0
     ),
 )
-PROFILES: Mapping[str, Settings] = {"default": Settings(), "ci": CI}
+DRILL = replace(
+    CI,
+    profile="drill",
+    regions=RegionsSettings(enabled=True),
+    backup=BackupSettings(every=60.0, segment=2.0),
+)
+PROFILES: Mapping[str, Settings] = {"default": Settings(), "ci": CI, "drill": DRILL}
 
 
 def from_json(data: Mapping[str, Any]) -> Settings:

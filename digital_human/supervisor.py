@@ -26,6 +26,7 @@ from digital_human.processes import TAG
 from digital_human.readiness import StartFailed, healthy, until
 from digital_human.settings import Settings
 from digital_human.topology import Copy, Topology, plan, url
+from digital_human.traffic import Traffic
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 1.0
@@ -61,8 +62,12 @@ class Supervisor:
                 for copy in self._topology.copies:
                     self._start_copy(copy)
                 self._start_controller()
+                traffic = self._traffic()
+                traffic.shift(next(iter(traffic.regions)))
                 await asyncio.gather(
-                    self._gateway.start(self._topology, self._files.gateway_log, self._settings),
+                    self._gateway.start(
+                        self._topology, traffic, self._files.gateway_log, self._settings
+                    ),
                     *(self._ready(copy.name, copy.port) for copy in self._topology.copies),
                     self._ready(CONTROLLER, self._controller_port),
                 )
@@ -127,6 +132,13 @@ class Supervisor:
                 except (ChildError, OSError) as error:
                     return {"error": str(error)}
         return {"error": f"not a command: {command}"}
+
+    def _traffic(self) -> Traffic:
+        regions: dict[str, list[int]] = {}
+        for link in self._topology.entry():
+            region = self._topology.copy(link.callee).region
+            regions.setdefault(region, []).append(link.listen)
+        return Traffic(self._folder / "endpoints.json", regions)
 
     def _start_copy(self, copy: Copy) -> None:
         links = self._topology.from_copy(copy.name)

@@ -1,16 +1,37 @@
-"""Which copies there are, on which ports, and which proxied links join them."""
+"""Which copies there are, in which regions, on which ports, and which proxied links join them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 from digital_human.ports import LOOPBACK
 
-COPIES: Mapping[str, int] = {"dialogue": 2, "speech": 1}
-CALLS: Mapping[str, tuple[str, ...]] = {"dialogue": ("speech",)}
+CALLS: Mapping[str, tuple[str, ...]] = {"dialogue": ("speech", "knowledge", "cache")}
+"""Who calls whom inside a region."""
 ENTRY = "dialogue"
+STORE = "store"
+CACHE = "cache"
+CONTROLLER = "controller"
+SCHEMES: Mapping[str, str] = {CACHE: "redis", STORE: "postgresql"}
+"""How a service is spoken to, where it isn't HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many copies of each service stand in each region."""
+
+    regions: tuple[str, ...]
+    copies: Mapping[str, int]
+
+
+ONE_PLACE = Layout(("",), {"dialogue": 2, "speech": 1})
+"""No regions and no data: what the conversation itself needs."""
+TWO_REGIONS = Layout(
+    ("a", "b"), {"dialogue": 2, "speech": 1, "knowledge": 1, "cache": 1, "store": 1}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +41,27 @@ class Copy:
     service: str
     name: str
     port: int
+    region: str = ""
 
     @property
     def key(self) -> str:
         """The name as it stands in dotted paths."""
         return self.name.replace("-", "_")
 
+    @property
+    def speaks_http(self) -> bool:
+        """Whether it is one of our own services."""
+        return self.service not in SCHEMES
+
     def to_json(self) -> dict[str, Any]:
         """As the state file shows it."""
-        return {"service": self.service, "port": self.port, "url": url(self.port)}
+        region = {"region": self.region} if self.region else {}
+        return {
+            "service": self.service,
+            **region,
+            "port": self.port,
+            "url": address(self.service, self.port),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +84,11 @@ class Link:
     def key(self) -> str:
         """The name as it stands in dotted paths."""
         return self.proxy.replace("-", "_")
+
+    @property
+    def entry(self) -> bool:
+        """Whether the gateway balances over it."""
+        return self.caller is None and self.target == ENTRY
 
     def to_json(self) -> dict[str, Any]:
         """As the state file shows it."""
@@ -78,47 +116,94 @@ class Topology:
                 return copy
         raise KeyError(name)
 
+    def of(self, service: str) -> tuple[Copy, ...]:
+        """The copies of that service."""
+        return tuple(copy for copy in self.copies if copy.service == service)
+
     def entry(self) -> tuple[Link, ...]:
         """The links over which the gateway balances."""
-        return tuple(link for link in self.links if link.caller is None)
+        return tuple(link for link in self.links if link.entry)
 
     def callers(self) -> tuple[str, ...]:
-        """The copies that call others."""
-        return tuple(dict.fromkeys(link.caller for link in self.links if link.caller is not None))
+        """The copies that write down whom they call."""
+        found = (link.caller for link in self.links if link.source == ENTRY)
+        return tuple(dict.fromkeys(caller for caller in found if caller is not None))
 
     def from_copy(self, name: str) -> tuple[Link, ...]:
         """The links that the copy of that name calls through."""
         return tuple(link for link in self.links if link.caller == name)
 
+    def between(self, caller: str, callee: str) -> Link:
+        """The link from one copy to another. Raises `KeyError`."""
+        for link in self.links:
+            if (link.caller, link.callee) == (caller, callee):
+                return link
+        raise KeyError(f"{caller} → {callee}")
 
-def plan(reserve: Callable[[], int]) -> Topology:
+    def from_controller(self) -> tuple[Link, ...]:
+        """The links over which the controller asks the stores."""
+        return tuple(link for link in self.links if link.source == CONTROLLER)
+
+
+def plan(reserve: Callable[[], int], layout: Layout = ONE_PLACE) -> Topology:
     """Lay the system out on ports that `reserve` gives."""
     copies = tuple(
-        Copy(service, f"{service}-{number}", reserve())
-        for service, count in COPIES.items()
+        Copy(service, _name(service, region, number), reserve(), region)
+        for region in layout.regions
+        for service, count in layout.copies.items()
         for number in range(1, count + 1)
     )
-    entry = [
-        Link("gateway", ENTRY, f"gateway-{copy.name}", reserve(), copy.port, copy.name)
-        for copy in copies
-        if copy.service == ENTRY
-    ]
-    # A callee with several copies would need a balancer between; none has so far.
-    first = {copy.service: copy for copy in reversed(copies)}
-    calls = [
-        Link(
-            caller.service,
-            target,
-            f"{caller.name}-{target}",
-            reserve(),
-            first[target].port,
-            first[target].name,
-            caller.name,
-        )
-        for caller in copies
-        for target in CALLS.get(caller.service, ())
-    ]
-    return Topology(copies, (*entry, *calls))
+    links = (*_entry(copies), *_calls(copies), *_to_stores(copies))
+    return Topology(copies, tuple(_link(*ends, reserve()) for ends in links))
+
+
+Ends = tuple[str, Copy | None, Copy, str]
+"""A link's calling service and copy, the copy it calls, and its proxy's name."""
+
+
+def _entry(copies: tuple[Copy, ...]) -> Iterator[Ends]:
+    for copy in copies:
+        if copy.service == ENTRY:
+            yield "gateway", None, copy, f"gateway-{copy.name}"
+
+
+def _calls(copies: tuple[Copy, ...]) -> Iterator[Ends]:
+    """Inside each region. A callee with several copies would need a balancer; none has so far."""
+    first = {(copy.region, copy.service): copy for copy in reversed(copies)}
+    for caller in copies:
+        for target in CALLS.get(caller.service, ()):
+            callee = first.get((caller.region, target))
+            if callee is not None:
+                yield caller.service, caller, callee, f"{caller.name}-{target}"
+
+
+def _to_stores(copies: tuple[Copy, ...]) -> Iterator[Ends]:
+    """Every dialogue and the controller reach every store, and each store the others."""
+    stores = [copy for copy in copies if copy.service == STORE]
+    for caller in copies:
+        for store in stores:
+            if caller.service == ENTRY:
+                yield caller.service, caller, store, f"{caller.name}-{store.name}"
+    for one, other in permutations(stores, 2):
+        yield STORE, one, other, f"{one.name}-{other.name}"
+    for store in stores:
+        yield CONTROLLER, None, store, f"{CONTROLLER}-{store.name}"
+
+
+def _link(source: str, caller: Copy | None, callee: Copy, proxy: str, listen: int) -> Link:
+    name = None if caller is None else caller.name
+    return Link(source, callee.service, proxy, listen, callee.port, callee.name, name)
+
+
+def _name(service: str, region: str, number: int) -> str:
+    return "-".join(filter(None, (service, region, str(number))))
+
+
+def address(service: str, port: int) -> str:
+    """Where a copy of that service answers, or the proxy before it."""
+    scheme = SCHEMES.get(service, "http")
+    user, path = ("postgres@", "/digital_human") if service == STORE else ("", "")
+    return f"{scheme}://{user}{LOOPBACK}:{port}{path}"
 
 
 def url(port: int) -> str:

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digital_human.behaviour import Behaviour, changed
 from digital_human.gateway import config, seconds
 from digital_human.journal import Journal
 from digital_human.ports import LOOPBACK, Ports, bind
 from digital_human.processes import Incarnation, incarnation
 from digital_human.sessions import find_session, new_session
 from digital_human.settings import load
-from digital_human.speech import Behaviour, changed
 from digital_human.state_file import AlreadyRunning, StateFile
 from digital_human.topology import plan
 from digital_human.web import BadRequest
@@ -147,7 +147,9 @@ def test_a_mechanism_that_is_off_is_not_in_the_gateways_configuration(
 ) -> None:
     def text(*overrides: str) -> str:
         settings = load("ci", overrides)
-        made = config(listen=1, admin=2, upstreams=(3, 4), log=Path("log"), settings=settings)
+        made = config(
+            listen=1, admin=2, endpoints=Path("endpoints.json"), log=Path("log"), settings=settings
+        )
         return json.dumps(made)
 
     assert word in text()
