@@ -174,6 +174,8 @@ def _down(state: StateFile) -> int:
 
 
 def _clean_up(state: StateFile) -> int:
+    from digital_human.database import remove_data
+
     if not state.traces():
         return _say("nothing is running", OK)
     try:
@@ -181,6 +183,7 @@ def _clean_up(state: StateFile) -> int:
     except AlreadyRunning as error:
         return _say(str(error), FAILED)
     left = sweep(state.folder)
+    remove_data(state.folder)
     state.remove()
     return _say(f"the supervisor was dead; cleaned up after it{_swept(left)}", OK)
 

@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from starlette.routing import Route
 
 from digital_human.client import CallMetrics, Client
 from digital_human.copy_config import CopyConfig
+from digital_human.memory import Memory
+from digital_human.remembering import notes_and_roles, remembering
 from digital_human.sessions import Session, find_session, new_session
+from digital_human.stores import StoreUnavailable
 from digital_human.web import BadRequest, application, process_registry, read_object, reply, serve
 
 MAX_TEXT = 4_000
@@ -50,39 +53,72 @@ class Business:
 
 
 class Dialogue:
-    """The service's handlers."""
+    """The service's handlers; without a memory, all that is known of a session is in its id."""
 
-    def __init__(self, speech: Client, business: Business) -> None:
+    def __init__(
+        self, speech: Client, knowledge: Client | None, memory: Memory | None, business: Business
+    ) -> None:
         self._speech = speech
+        self._knowledge = knowledge
+        self._memory = memory
         self._business = business
 
-    async def create(self, request: Request) -> Response:
+    async def create(self, _: Request) -> Response:
         session = new_session(time.time_ns() // 1_000_000, secrets.token_bytes(8))
+        if self._memory is not None:
+            await self._memory.begin(session)
         self._business.sessions.inc()
         return reply({"id": session.id}, 201)
 
     async def show(self, request: Request) -> Response:
         session = _session(request)
-        return reply({"id": session.id, "created_ms": session.created_ms})
+        told = {"id": session.id, "created_ms": session.created_ms}
+        if self._memory is None:
+            return reply(told)
+        found = await self._memory.show(session)
+        if found is None:
+            raise BadRequest("nobody remembers this session", 404)
+        return reply({**told, **found})
+
+    async def turns(self, request: Request) -> Response:
+        session = _session(request)
+        found = await self._memory.turns(session) if self._memory else []
+        return reply({"turns": found})
 
     async def turn(self, request: Request) -> Response:
-        _session(request)
+        session = _session(request)
         text = said(await read_object(request))
-        answer = compose(text)
         parent = request.headers.get("x-request-id") or str(uuid.uuid4())
+        answer, degraded = await self._answer(text, parent)
         spoken = await self._speech.post("/speak", {"text": answer}, parent=parent)
         speech = spoken.get("url") if spoken else None
-        (self._business.full if speech else self._business.degraded).inc()
-        degraded = [] if speech else ["speech"]
+        degraded += [] if speech else ["speech"]
+        if self._memory is not None:
+            try:
+                await self._memory.turn(session, text, answer, degraded)
+            except StoreUnavailable:
+                degraded.append("store")
+        (self._business.degraded if degraded else self._business.full).inc()
         return reply({"reply": answer, "speech": speech, "degraded": degraded})
 
     async def feedback(self, request: Request) -> Response:
         session = _session(request)
         satisfaction, answers = opinion(await read_object(request))
+        if self._memory is not None:
+            await self._memory.feedback(session, satisfaction, answers)
         self._business.satisfaction.observe(satisfaction)
         for question, yes in answers.items():
             self._business.feedback.labels(question, "yes" if yes else "no").inc()
         return reply({"id": session.id, "satisfaction": satisfaction})
+
+    async def _answer(self, text: str, parent: str) -> tuple[str, list[str]]:
+        """What to say, and what was missing for it."""
+        if self._knowledge is None:
+            return compose(text), []
+        known = await self._knowledge.post("/ask", {"text": text}, parent=parent)
+        if known is None:
+            return compose(text), ["knowledge"]
+        return " ".join([compose(text), *known.get("facts", [])]), []
 
 
 def said(content: dict[str, Any]) -> str:
@@ -130,18 +166,27 @@ def build(config: CopyConfig) -> Starlette:
     registry = process_registry()
     metrics = CallMetrics("dialogue", registry)
     speech = Client("speech", config, metrics)
-    dialogue = Dialogue(speech, Business(registry))
+    knowledge = Client("knowledge", config, metrics) if "knowledge" in config.links else None
+    memory = remembering(config, registry)
+    dialogue = Dialogue(speech, knowledge, memory, Business(registry))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with speech:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(speech)
+            if knowledge is not None:
+                await stack.enter_async_context(knowledge)
+            if memory is not None:
+                await stack.enter_async_context(memory.awake())
             yield
 
     routes = [
         Route("/sessions", dialogue.create, methods=["POST"]),
         Route("/sessions/{id}", dialogue.show, methods=["GET"]),
+        Route("/sessions/{id}/turns", dialogue.turns, methods=["GET"]),
         Route("/sessions/{id}/turns", dialogue.turn, methods=["POST"]),
         Route("/sessions/{id}/feedback", dialogue.feedback, methods=["POST"]),
+        *(notes_and_roles(memory) if memory is not None else ()),
     ]
     return application(routes, service="dialogue", registry=registry, lifespan=lifespan)
 

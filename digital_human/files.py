@@ -9,10 +9,12 @@ from pathlib import Path
 class Files:
     """The evidence in a system's folder: logs of calls, changes and repairs."""
 
-    def __init__(self, folder: Path, callers: Iterable[str]) -> None:
+    def __init__(self, folder: Path, callers: Iterable[str], *, stores: bool = False) -> None:
         self.gateway_log = folder / "gateway.jsonl"
         self.controller_events = folder / "controller-events.jsonl"
         self.supervisor_events = folder / "supervisor-events.jsonl"
+        self.roles = folder / "roles.json"
+        self._stores = stores
         self._callers = list(callers)
         self._folder = folder
 
@@ -23,6 +25,7 @@ class Files:
         return {
             "calls": str(self._folder / f"calls-{name}.jsonl"),
             "breaker_events": str(self._folder / f"breaker-events-{name}.jsonl"),
+            **({"roles": str(self.roles)} if self._stores else {}),
         }
 
     def to_json(self) -> dict[str, str]:
@@ -34,7 +37,8 @@ class Files:
         }
         for name in self._callers:
             for kind, path in self.of_copy(name).items():
-                found[f"{kind}_{name.replace('-', '_')}"] = path
+                if kind != "roles":
+                    found[f"{kind}_{name.replace('-', '_')}"] = path
         return found
 
     def clear(self) -> None:

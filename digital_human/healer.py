@@ -83,6 +83,10 @@ class RestartCopy:
             return "stopped by a signal"
         return f"running, but not answering (process state {state or 'gone'})"
 
+    async def contain(self, context: Context) -> str | None:
+        """Nothing: the gateway and the breakers keep traffic away from it by themselves."""
+        return None
+
     async def repair(self, context: Context) -> str | None:
         """Restart the copy on its port, after a wait if it was restarted lately."""
         delay = self._budget.spend(context.instance)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from digital_human.child import Child
 from digital_human.loopback import request
+from digital_human.probing import well
 
 POLL_S = 0.02
 
@@ -21,6 +22,14 @@ async def until(condition: Callable[[], Awaitable[bool]], child: Child) -> None:
         if not child.running:
             raise StartFailed(f"{child.name} {child.ending()} while starting: {child.tail()}")
         await asyncio.sleep(POLL_S)
+
+
+async def answers(address: str, within: float = 2.0) -> bool:
+    """Whether the copy at this address says that it is well."""
+    try:
+        return await well(address, within)
+    except (OSError, TimeoutError, ValueError):
+        return False
 
 
 async def healthy(port: int, path: str = "/health") -> bool:

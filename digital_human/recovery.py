@@ -34,6 +34,12 @@ class Action(Protocol):
     async def locate(self, context: Context) -> str:
         """The root cause, in words, as far as it can be told."""
 
+    async def contain(self, context: Context) -> str | None:
+        """See to it that it gets no worse and say how; `None` if nothing had to be done.
+
+        Raises `RepairFailed` where that is not certain: no repair may be tried then.
+        """
+
     async def repair(self, context: Context) -> str | None:
         """Carry the repair out and say what was done; `None` if nothing had to be done any more.
 
@@ -77,6 +83,7 @@ class AutoRecovery:
         self._events.emit(Kind.CLASSIFIED, subject, f"known, handled by {type(action).__name__}")
         if context.impact:
             self._events.emit(Kind.ASSESSED, subject, context.impact)
+            self._events.emit(Kind.ALERTED, subject, f"{problem} of {context.instance}")
         cause = await action.locate(context)
         self._events.emit(Kind.LOCATED, subject, context.detail, cause)
         recovery = await self._repair(action, subject, context, cause)
@@ -87,8 +94,11 @@ class AutoRecovery:
     async def _repair(
         self, action: Action, subject: Subject, context: Context, cause: str
     ) -> Recovery:
-        self._events.emit(Kind.REPAIRING, subject, "repair begins", cause)
         try:
+            contained = await action.contain(context)
+            if contained is not None:
+                self._events.emit(Kind.CONTAINED, subject, contained, cause)
+            self._events.emit(Kind.REPAIRING, subject, "repair begins", cause)
             done = await action.repair(context)
         except GaveUp as error:
             self._events.emit(Kind.GAVE_UP, subject, str(error), cause)

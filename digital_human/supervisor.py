@@ -15,22 +15,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from digital_human import database, valkey
 from digital_human.child import Child, ChildError
 from digital_human.control import ControlServer
 from digital_human.copy_config import CopyConfig
+from digital_human.estate import Estate
 from digital_human.files import Files
 from digital_human.infrastructure import Gateway, Toxiproxy
 from digital_human.journal import Journal
 from digital_human.ports import Ports, bind
+from digital_human.postgres.errors import PostgresError
 from digital_human.processes import TAG
-from digital_human.readiness import StartFailed, healthy, until
+from digital_human.readiness import StartFailed, answers, until
 from digital_human.settings import Settings
-from digital_human.topology import Copy, Topology, plan, url
+from digital_human.topology import (
+    CONTROLLER,
+    ONE_PLACE,
+    STORE,
+    TWO_REGIONS,
+    Copy,
+    Link,
+    Topology,
+    address,
+    plan,
+    url,
+)
 from digital_human.traffic import Traffic
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 1.0
-CONTROLLER = "controller"
+SHUTDOWN_TIMEOUT_S = 5.0
 PACKAGE = Path(__file__).parent
 
 
@@ -41,8 +55,10 @@ class Supervisor:
         self._settings = settings
         self._folder = folder
         self._ports = Ports()
-        self._topology: Topology = plan(self._ports.reserve)
-        self._files = Files(folder, self._topology.callers())
+        layout = TWO_REGIONS if settings.regions.enabled else ONE_PLACE
+        self._topology: Topology = plan(self._ports.reserve, layout)
+        self._files = Files(folder, self._topology.callers(), stores=settings.regions.enabled)
+        self._data: Path | None = None
         self._files.clear()
         self._events = Journal(self._files.supervisor_events)
         self._controller_port = self._ports.reserve()
@@ -59,21 +75,23 @@ class Supervisor:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._control.start()
                 self._topology = await self._toxiproxy.start(self._topology)
+                await self._start_stores()
                 for copy in self._topology.copies:
-                    self._start_copy(copy)
-                self._start_controller()
+                    if copy.service != STORE:
+                        self._start_copy(copy)
                 traffic = self._traffic()
                 traffic.shift(next(iter(traffic.regions)))
+                self._start_controller(traffic)
                 await asyncio.gather(
                     self._gateway.start(
                         self._topology, traffic, self._files.gateway_log, self._settings
                     ),
-                    *(self._ready(copy.name, copy.port) for copy in self._topology.copies),
-                    self._ready(CONTROLLER, self._controller_port),
+                    *(self._ready(copy.name, _address(copy)) for copy in self._topology.copies),
+                    self._ready(CONTROLLER, url(self._controller_port)),
                 )
         except TimeoutError:
             raise StartFailed(f"not ready within {START_TIMEOUT_S:g} s") from None
-        except (ChildError, OSError) as error:
+        except (ChildError, OSError, PostgresError) as error:
             raise StartFailed(str(error)) from error
 
     async def stop(self) -> None:
@@ -92,6 +110,8 @@ class Supervisor:
                 await child.kill()
         self._events.close()
         self._ports.release()
+        if self._data is not None:
+            database.remove_data(self._folder)
 
     def state(self) -> dict[str, Any]:
         """What the state file says, apart from who supervises."""
@@ -118,18 +138,38 @@ class Supervisor:
             self._start_copy(copy)
         return child
 
+    async def halt(self, name: str) -> Child:
+        """Kill the copy and leave it dead. Raises `ChildError` or `KeyError`."""
+        async with self._restarts.setdefault(self._topology.copy(name).name, asyncio.Lock()):
+            await self._children[name].kill()
+        return self._children[name]
+
+    async def shut_down(self, name: str) -> Child:
+        """Let the store's copy end in good order: what it wrote is with its standbys then.
+
+        Raises `ChildError`, also where it did not end in time, or `KeyError`.
+        """
+        async with self._restarts.setdefault(self._topology.copy(name).name, asyncio.Lock()):
+            child = self._children[name]
+            child.signal(signal.SIGINT)
+            if not await child.wait(SHUTDOWN_TIMEOUT_S):
+                raise ChildError(f"{name} did not shut down within {SHUTDOWN_TIMEOUT_S:g} s")
+        return child
+
     async def _answer(self, command: dict[str, Any]) -> dict[str, Any]:
         match command:
             case {"command": "list"}:
                 return {
                     "processes": {child.name: _told(child) for child in self._children.values()}
                 }
-            case {"command": "restart", "instance": str(name)}:
+            case {"command": "restart" | "halt" | "shut-down" as what, "instance": str(name)}:
+                acts = {"restart": self.restart, "halt": self.halt, "shut-down": self.shut_down}
+                act = acts[what]
                 try:
-                    return {"restarted": name, **_told(await self.restart(name))}
+                    return {"instance": name, **_told(await act(name))}
                 except KeyError:
                     return {"error": f"no copy is named {name!r}"}
-                except (ChildError, OSError) as error:
+                except (ChildError, OSError, PostgresError) as error:
                     return {"error": str(error)}
         return {"error": f"not a command: {command}"}
 
@@ -140,11 +180,38 @@ class Supervisor:
             regions.setdefault(region, []).append(link.listen)
         return Traffic(self._folder / "endpoints.json", regions)
 
+    async def _start_stores(self) -> None:
+        if not self._topology.of(STORE):
+            return
+        self._data = database.data_folder(self._folder)
+        await database.found(
+            self._data,
+            self._topology,
+            self._files.roles,
+            self._start_store,
+            synchronous=self._settings.synchronous.enabled,
+        )
+
+    async def _start_store(self, name: str) -> None:
+        copy = self._topology.copy(name)
+        self._start_copy(copy)
+        await self._ready(name, _address(copy))
+
     def _start_copy(self, copy: Copy) -> None:
+        if copy.speaks_http:
+            self._start_service(copy)
+            return
+        child = self._children.get(copy.name) or self._child(copy.name)
+        if copy.service == STORE and self._data is not None:
+            child.start(database.servers(self._data, self._topology)[copy.name].command())
+        else:
+            child.start(valkey.command(copy.port))
+
+    def _start_service(self, copy: Copy) -> None:
         links = self._topology.from_copy(copy.name)
         config = CopyConfig(
             copy.name,
-            {link.target: url(link.listen) for link in links},
+            {_called(link): address(link.target, link.listen) for link in links},
             self._files.of_copy(copy.name),
             self._settings,
         )
@@ -152,12 +219,21 @@ class Supervisor:
         config.write(path)
         self._start_python(copy.name, copy.port, [f"digital_human.{copy.service}", str(path)])
 
-    def _start_controller(self) -> None:
-        # Directly, not over the links: what is merely slow on its way must not be restarted.
-        copies = {copy.name: url(copy.port) for copy in self._topology.copies}
+    def _start_controller(self, traffic: Traffic) -> None:
+        # Directly, not over the links: what is merely slow on its way must not be restarted. The
+        # stores are asked over links, as dialogue asks them: one that nobody reaches is lost.
+        copies = {copy.name: _address(copy) for copy in self._topology.copies}
+        copies |= {
+            link.callee: address(link.target, link.listen)
+            for link in self._topology.from_controller()
+        }
         files = {"events": str(self._files.controller_events), "folder": str(self._folder)}
         path = self._folder / f"{CONTROLLER}.json"
         CopyConfig(CONTROLLER, copies, files, self._settings).write(path)
+        if self._data is not None:
+            Estate.of(self._topology, self._data, self._files.roles, traffic).write(path)
+        else:
+            Estate.forget(path)
         self._start_python(
             CONTROLLER, self._controller_port, ["digital_human.controller", str(path)]
         )
@@ -182,8 +258,8 @@ class Supervisor:
         self._children[name] = Child(name, env=env, log=log, record=self._record)
         return self._children[name]
 
-    async def _ready(self, name: str, port: int) -> None:
-        await until(lambda: healthy(port), self._children[name])
+    async def _ready(self, name: str, at: str) -> None:
+        await until(lambda: answers(at), self._children[name])
 
     def _record(self, kind: str, child: Child) -> None:
         self._events.write(
@@ -196,6 +272,15 @@ class Supervisor:
                 "detail": child.ending(),
             }
         )
+
+
+def _called(link: Link) -> str:
+    """What the caller knows the link by: the service, or which of the stores."""
+    return link.callee if link.target == STORE else link.target
+
+
+def _address(copy: Copy) -> str:
+    return address(copy.service, copy.port)
 
 
 def _told(child: Child) -> dict[str, Any]:

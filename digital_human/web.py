@@ -35,6 +35,10 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
+class Unavailable(Exception):
+    """Something behind this service does not answer; its client may well try again."""
+
+
 class BadRequest(HTTPException):
     """The client's mistake, told to it as JSON."""
 
@@ -57,7 +61,11 @@ def application(
         routes=[Route("/health", health), Route("/metrics", metrics), *routes],
         lifespan=lifespan,
         middleware=[Middleware(Measured, service=service, registry=registry)],
-        exception_handlers={HTTPException: _client_error, Exception: _server_error},
+        exception_handlers={
+            HTTPException: _client_error,
+            Unavailable: _unavailable,
+            Exception: _server_error,
+        },
     )
 
 
@@ -158,6 +166,10 @@ async def _client_error(_: Request, error: Exception) -> Response:
     return reply(
         {"error": {"status": error.status_code, "message": error.detail}}, error.status_code
     )
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return reply({"error": {"status": 503, "message": str(error)}}, 503)
 
 
 async def _server_error(_: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ STEPS = [
     "detected",
     "classified",
     "assessed",
+    "alerted",
     "located",
     "repairing",
     "restarted",

@@ -35,6 +35,10 @@ class Restart:
         self.steps.append("locate")
         return "killed by SIGKILL"
 
+    async def contain(self, context: Context) -> str | None:
+        self.steps.append("contain")
+        return None
+
     async def repair(self, context: Context) -> str | None:
         self.steps.append("repair")
         if self._error is not None:
@@ -52,27 +56,27 @@ class Restart:
         (
             Restart(),
             Recovery.REPAIRED,
-            "detected classified assessed located repairing restarted verified repaired lesson",
+            "detected classified assessed alerted located repairing restarted verified repaired lesson",
         ),
         (
             Restart(done=None),
             Recovery.REPAIRED,
-            "detected classified assessed located repairing verified repaired lesson",
+            "detected classified assessed alerted located repairing verified repaired lesson",
         ),
         (
             Restart(verified=False),
             Recovery.FAILED,
-            "detected classified assessed located repairing restarted failed lesson",
+            "detected classified assessed alerted located repairing restarted failed lesson",
         ),
         (
             Restart(error=RepairFailed("no")),
             Recovery.FAILED,
-            "detected classified assessed located repairing failed lesson",
+            "detected classified assessed alerted located repairing failed lesson",
         ),
         (
             Restart(error=GaveUp("no more")),
             Recovery.GAVE_UP,
-            "detected classified assessed located repairing gave_up lesson",
+            "detected classified assessed alerted located repairing gave_up lesson",
         ),
         (None, Recovery.UNKNOWN, "detected failed"),
     ],
@@ -99,7 +103,7 @@ def test_the_cause_is_in_every_event_after_it_was_located(tmp_path: Path) -> Non
     subject.register_action("copy_dead", Restart())
     asyncio.run(subject.handle_problem("copy_dead", CONTEXT))
     causes = [event["cause"] for event in events.since()]
-    assert causes == [None] * 3 + ["killed by SIGKILL"] * 6
+    assert causes == [None] * 4 + ["killed by SIGKILL"] * 6
     assert {event["instance"] for event in events.since()} == {"dialogue-1"}
     journal.close()
 
