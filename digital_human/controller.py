@@ -14,18 +14,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from digital_human.copies import Copies
 from digital_human.copy_config import CopyConfig
+from digital_human.custody import Custody
+from digital_human.estate import Estate
 from digital_human.events import Events
-from digital_human.healer import Copies, Healer
+from digital_human.healer import Healer
 from digital_human.journal import Journal
-from digital_human.web import BadRequest, application, process_registry, reply, serve
+from digital_human.recovery import RepairFailed
+from digital_human.web import BadRequest, application, process_registry, read_object, reply, serve
 
 
-def build(config: CopyConfig) -> Starlette:
+def build(config: CopyConfig, estate: Estate | None) -> Starlette:
     """The controller's application; its healer works as long as it serves."""
     registry = process_registry()
     events = Events(Journal(Path(config.files["events"])), registry)
-    healer = Healer(Copies(config), events)
+    folder = Path(config.files["folder"])
+    synchronous = config.settings.synchronous.enabled
+    custody = None if estate is None else Custody(estate, folder, synchronous=synchronous)
+    healer = Healer(Copies(config), events, config.settings, custody)
 
     async def show_events(request: Request) -> Response:
         since = request.query_params.get("since", "0")
@@ -35,6 +42,15 @@ def build(config: CopyConfig) -> Starlette:
 
     async def show_state(_: Request) -> Response:
         return reply(healer.to_json())
+
+    async def fail_back(request: Request) -> Response:
+        to = (await read_object(request)).get("to")
+        if not isinstance(to, str):
+            raise BadRequest("to must be the name of a store")
+        try:
+            return reply({"done": await healer.fail_back(to)})
+        except RepairFailed as error:
+            raise BadRequest(str(error), 409) from error
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -46,7 +62,11 @@ def build(config: CopyConfig) -> Starlette:
         with suppress(asyncio.CancelledError):
             await work
 
-    routes = [Route("/events", show_events), Route("/state", show_state)]
+    routes = [
+        Route("/events", show_events),
+        Route("/state", show_state),
+        Route("/failback", fail_back, methods=["POST"]),
+    ]
     return application(routes, service="controller", registry=registry, lifespan=lifespan)
 
 
@@ -56,4 +76,5 @@ def _end_unless_cancelled(work: asyncio.Task[None]) -> None:
 
 
 if __name__ == "__main__":
-    serve(build(CopyConfig.read(Path(sys.argv[1]))), int(sys.argv[2]))
+    own = Path(sys.argv[1])
+    serve(build(CopyConfig.read(own), Estate.read(own)), int(sys.argv[2]))

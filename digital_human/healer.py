@@ -1,4 +1,4 @@
-"""Looks after the copies: tells the dead and the hung from the slow, and has them restarted."""
+"""Looks after the copies: tells the dead and the hung from the slow, and has them repaired."""
 
 from __future__ import annotations
 
@@ -6,131 +6,41 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from digital_human.control import ControlError, ask
-from digital_human.copy_config import CopyConfig
+from digital_human.control import ControlError
+from digital_human.copies import Copies, RestartCopy
+from digital_human.custody import Custody
 from digital_human.events import Events, Kind, Subject
 from digital_human.health import CheckResult, HealthChecker
-from digital_human.loopback import request
-from digital_human.processes import Incarnation
-from digital_human.recovery import AutoRecovery, Context, GaveUp, Recovery, RepairFailed
+from digital_human.probing import is_primary
+from digital_human.recovery import AutoRecovery, Context, Recovery, RepairFailed
 from digital_human.restart_budget import RestartBudget
-from digital_human.settings import HealerSettings
+from digital_human.settings import Settings
+from digital_human.store_recovery import PRIMARY_LOST, STANDBY_LOST, FailOver, Rejoin
+from digital_human.switchover import fail_back
+from digital_human.topology import CACHE
 
 DEAD = "copy_dead"
 HUNG = "copy_hung"
+CACHE_LOST = "cache_lost"
 # A young process that refuses connections is still starting.
 START_GRACE_S = 10.0
-VERIFY_POLL_S = 0.05
-VERIFY_SUCCESSES = 2
-
-
-class Copies:
-    """The copies as the controller reaches them: directly, and through their supervisor."""
-
-    def __init__(self, config: CopyConfig) -> None:
-        self._ports = {name: urlsplit(url).port or 0 for name, url in config.links.items()}
-        self._folder = Path(config.files["folder"])
-        self.settings: HealerSettings = config.settings.healer
-
-    @property
-    def names(self) -> list[str]:
-        """All copies."""
-        return list(self._ports)
-
-    async def probe(self, name: str) -> bool:
-        """Whether the copy says that it is well. Raises `OSError` or `TimeoutError`."""
-        timeout = self.settings.check_timeout
-        return (await request(self._ports[name], "/health", within=timeout)).status == 200
-
-    async def well(self, name: str) -> bool:
-        """Whether the copy answers at all, and says that it is well."""
-        try:
-            return await self.probe(name)
-        except (OSError, TimeoutError, ValueError):
-            return False
-
-    async def process(self, name: str) -> dict[str, Any]:
-        """What the supervisor knows of the copy's process. Raises `ControlError`."""
-        answer = await ask(self._folder, {"command": "list"}, within=2.0)
-        return dict(answer["processes"][name])
-
-    async def restart(self, name: str) -> dict[str, Any]:
-        """Have the copy killed, if need be, and started. Raises `ControlError`."""
-        return await ask(self._folder, {"command": "restart", "instance": name})
-
-
-class RestartCopy:
-    """The repair for a copy that is dead or hung."""
-
-    def __init__(self, copies: Copies, budget: RestartBudget) -> None:
-        self._copies = copies
-        self._budget = budget
-
-    async def locate(self, context: Context) -> str:
-        """What the supervisor and the kernel know about the process."""
-        try:
-            process = await self._copies.process(context.instance)
-        except ControlError as error:
-            return f"unknown: {error}"
-        if not process["running"]:
-            return str(process["ending"])
-        state = Incarnation(process["pid"], process["start_time"]).state
-        if state in {"T", "t"}:
-            return "stopped by a signal"
-        return f"running, but not answering (process state {state or 'gone'})"
-
-    async def contain(self, context: Context) -> str | None:
-        """Nothing: the gateway and the breakers keep traffic away from it by themselves."""
-        return None
-
-    async def repair(self, context: Context) -> str | None:
-        """Restart the copy on its port, after a wait if it was restarted lately."""
-        delay = self._budget.spend(context.instance)
-        if delay is None:
-            settings = self._copies.settings
-            limit = f"{settings.max_restarts} in {settings.restart_window:g} s"
-            raise GaveUp(f"its restarts are used up: {limit}")
-        await asyncio.sleep(delay)
-        if delay and await self._copies.well(context.instance):
-            return None
-        try:
-            process = await self._copies.restart(context.instance)
-        except ControlError as error:
-            raise RepairFailed(str(error)) from error
-        return f"restarted as process {process['pid']}"
-
-    async def verify(self, context: Context) -> bool:
-        """Whether the copy is well several times in a row; not if it dies or the time is up."""
-        successes = 0
-        try:
-            async with asyncio.timeout(self._copies.settings.verify_timeout):
-                while successes < VERIFY_SUCCESSES:
-                    well = await self._copies.well(context.instance)
-                    successes = successes + 1 if well else 0
-                    if not well and not (await self._copies.process(context.instance))["running"]:
-                        return False
-                    await asyncio.sleep(VERIFY_POLL_S)
-        except (TimeoutError, ControlError):
-            return False
-        return True
 
 
 class Healer:
     """Decides from the results of health checks what to repair, one repair per copy at a time."""
 
-    def __init__(self, copies: Copies, events: Events) -> None:
+    def __init__(
+        self, copies: Copies, events: Events, settings: Settings, custody: Custody | None = None
+    ) -> None:
         self._copies = copies
         self._events = events
-        self._settings = copies.settings
+        self._settings = settings
+        self._custody = custody
         self._recovery = AutoRecovery(events)
-        if copies.settings.enabled:
-            action = RestartCopy(copies, RestartBudget(copies.settings))
-            self._recovery.register_action(DEAD, action)
-            self._recovery.register_action(HUNG, action)
+        if settings.healer.enabled:
+            self._register()
         self._misses: defaultdict[str, int] = defaultdict(int)
         self._repairs: dict[str, asyncio.Task[None]] = {}
         self._given_up: set[str] = set()
@@ -138,9 +48,11 @@ class Healer:
 
     async def run(self) -> None:
         """Check and repair for ever."""
-        checker = HealthChecker(self._settings.check_interval, timeout=self._settings.check_timeout)
+        times = self._settings.healer
+        checker = HealthChecker(times.check_interval, timeout=times.check_timeout)
         for name in self._copies.names:
-            checker.add_check(partial(self._copies.probe, name), name)
+            check = self._check_store if self._is_store(name) else self._copies.probe
+            checker.add_check(partial(check, name), name)
         await checker.run(self.handle)
 
     async def handle(self, results: Mapping[str, CheckResult]) -> None:
@@ -161,7 +73,8 @@ class Healer:
     def to_json(self) -> dict[str, Any]:
         """What `/state` shows."""
         return {
-            "healing": self._settings.enabled,
+            "healing": self._settings.healer.enabled,
+            **({"primary": self._custody.primary} if self._custody is not None else {}),
             "copies": {
                 name: {
                     "healthy": result.healthy,
@@ -174,20 +87,83 @@ class Healer:
             },
         }
 
+    async def fail_back(self, to: str) -> str:
+        """Make another store the primary, unless one is being repaired. Raises `RepairFailed`."""
+        if self._custody is None:
+            raise RepairFailed("the platform stands in one place and has no store")
+        stores = list(self._custody.estate.stores)
+        if any(name in self._repairs and not self._repairs[name].done() for name in stores):
+            raise RepairFailed("a store is being repaired: try again when it is")
+        work = asyncio.ensure_future(fail_back(self._custody, to, self._events))
+        done = asyncio.ensure_future(_ended(work))
+        self._repairs |= dict.fromkeys(stores, done)
+        try:
+            return await work
+        finally:
+            self._misses |= dict.fromkeys(stores, 0)
+
+    def _register(self) -> None:
+        budget = RestartBudget(self._settings.healer)
+        self._recovery.register_action(DEAD, RestartCopy(self._copies, budget))
+        self._recovery.register_action(HUNG, RestartCopy(self._copies, budget))
+        custody = self._custody
+        if custody is None:
+            return
+        cache = RestartCopy(self._copies, budget, self._warm)
+        self._recovery.register_action(CACHE_LOST, cache)
+        self._recovery.register_action(STANDBY_LOST, Rejoin(custody, budget, self._settings))
+        if self._settings.failover.enabled:
+            action = FailOver(custody, self._settings, self._fixed)
+            self._recovery.register_action(PRIMARY_LOST, action)
+
+    def _fixed(self, context: Context, done: str) -> None:
+        self._events.emit(Kind.FIXED, Subject(PRIMARY_LOST, context.instance), done)
+
+    async def _warm(self, name: str) -> None:
+        """Fill a cache that came back empty."""
+        if self._custody is not None:
+            count = await self._custody.warm(name.split("-")[1], self._settings.cache.warm)
+            self._events.emit(Kind.FIXED, Subject(CACHE_LOST, name), f"warmed {count} entries")
+
+    def _is_store(self, name: str) -> bool:
+        return self._custody is not None and name in self._custody.estate.stores
+
+    async def _check_store(self, name: str) -> bool:
+        """Well is a store that answers and is what it should be, primary or standby."""
+        if self._custody is None:
+            return False
+        within = self._settings.healer.check_timeout
+        is_now = await is_primary(self._copies.address(name), within)
+        return is_now == (name == self._custody.primary)
+
     async def _problem(self, result: CheckResult) -> str | None:
         """What is wrong, or `None` while that is not certain yet."""
+        if self._is_store(result.name):
+            return self._problem_of_store(result)
         if isinstance(result.error, ConnectionError):
             try:
                 process = await self._copies.process(result.name)
             except ControlError:
                 return None
             starting = process["running"] and process["age_s"] < START_GRACE_S
-            return None if starting else DEAD
+            return None if starting else (CACHE_LOST if _is_cache(result.name) else DEAD)
         self._misses[result.name] += 1
-        if self._misses[result.name] >= self._settings.hung_after:
-            return HUNG
+        if self._misses[result.name] >= self._settings.healer.hung_after:
+            return CACHE_LOST if _is_cache(result.name) else HUNG
         if self._misses[result.name] == 1:
             self._events.emit(Kind.SUSPECTED, Subject(HUNG, result.name), result.detail)
+        return None
+
+    def _problem_of_store(self, result: CheckResult) -> str | None:
+        """Lost is what failed several checks in a row: one may be the network's mood."""
+        name = result.name
+        self._misses[name] += 1
+        primary = self._custody is not None and self._custody.primary == name
+        problem = PRIMARY_LOST if primary else STANDBY_LOST
+        if self._misses[name] >= self._settings.failover.threshold:
+            return problem
+        if self._misses[name] == 1:
+            self._events.emit(Kind.SUSPECTED, Subject(problem, name), result.detail)
         return None
 
     async def _heal(self, problem: str, result: CheckResult) -> None:
@@ -200,8 +176,17 @@ class Healer:
             self._given_up.add(name)
 
     def _impact(self, name: str) -> str:
-        service = name.rpartition("-")[0]
-        of_service = [r for n, r in self._results.items() if n.rpartition("-")[0] == service]
+        service = name.split("-", maxsplit=1)[0]
+        of_service = [r for n, r in self._results.items() if n.split("-")[0] == service]
         left = sum(r.healthy for r in of_service)
         severity = "warning" if left else "critical"
         return f"{severity}: {left} of {len(of_service)} copies of {service} left"
+
+
+def _is_cache(name: str) -> bool:
+    return name.startswith(f"{CACHE}-")
+
+
+async def _ended(work: asyncio.Future[str]) -> None:
+    """Done when `work` is, however that ends: whoever asked for it hears how."""
+    await asyncio.wait({work})

@@ -91,6 +91,8 @@ class Proxy:
     """A path that answers cheaply: the witness asks for it through the link."""
     bulk: str = ""
     """A path with a large answer, by which throughput is measured."""
+    speaks: Literal["http", "postgresql", "redis"] = "http"
+    """What is spoken on it, and so how the witness asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

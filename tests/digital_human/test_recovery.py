@@ -56,7 +56,8 @@ class Restart:
         (
             Restart(),
             Recovery.REPAIRED,
-            "detected classified assessed alerted located repairing restarted verified repaired lesson",
+            "detected classified assessed alerted located repairing restarted verified repaired "
+            "lesson",
         ),
         (
             Restart(done=None),

@@ -166,7 +166,9 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         patience: Duration = PATIENCE,
     ) -> dict[str, Any]:
         prefix = f"witness:{sense}"
-        probes = tuple(self._probe(link, prefix, kept, OFTEN, patience) for kept in (False, True))
+        # PostgreSQL's question can be asked once a connection: none is kept there.
+        ways = (False,) if self._passage(link).proxy.speaks == "postgresql" else (False, True)
+        probes = tuple(self._probe(link, prefix, kept, OFTEN, patience) for kept in ways)
         unit = {Sense.DELAY: "s", Sense.THROUGHPUT: "B/s"}.get(sense, "")
         return witness_to_json(
             Witness(sense=sense, probes=probes, expected=expected, unit=unit, tolerance=tolerance)
@@ -184,6 +186,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
             if throughput
             else passage.proxy.check,
             "kept": kept,
+            "speaks": passage.proxy.speaks,
         }
         if throughput:
             params["measure"] = "throughput"

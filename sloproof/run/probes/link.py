@@ -2,7 +2,8 @@
 
 Two ways: over a new connection for each sample, or, `kept`, over one connection from the start of
 the run, which is older than any fault. HTTP/1.1 is spoken here over a plain connection, so that
-how it broke is told exactly.
+how it broke is told exactly. Links of servers that speak otherwise are asked what costs those least
+(`speaks`): PostgreSQL whether it speaks TLS, Redis and its kin to answer a PING.
 
 `value` is the round trip: from writing the request to the last byte of the answer, in seconds,
 connecting left out. With `measure: throughput` it is bytes per second over that time, of the
@@ -36,7 +37,8 @@ from typing import ClassVar, Literal
 
 from sloproof.contracts import Probe, Sample
 from sloproof.run.own_requests import REQUEST_ID, USER_AGENT, request_id
-from sloproof.run.probing.answers import Answer, Garbled, read_answer
+from sloproof.run.probing.answers import Answer, Garbled
+from sloproof.run.probing.languages import LANGUAGES, Speaks
 
 OPENING_S = 1.0
 """How long the start waits for a kept connection before leaving it to the first sample."""
@@ -55,7 +57,7 @@ class Kept:
 class Link(Probe):
     """Sends GET `path` to `host` and `port`, naming `host_header` (else the address) as the host.
 
-    With `kept`, samples never overlap; without, they do.
+    With `kept`, samples never overlap; without, they do. `path`, headers and padding are HTTP's.
     """
 
     kind: ClassVar[str] = "link"
@@ -68,6 +70,7 @@ class Link(Probe):
     kept: bool = False
     measure: Literal["round-trip", "throughput"] = "round-trip"
     padding: int = 0
+    speaks: Speaks = "http"
 
     @property
     def overlaps(self) -> bool:  # type: ignore[override]
@@ -80,6 +83,9 @@ class Link(Probe):
 
     @cached_property
     def _request(self) -> bytes:
+        question = LANGUAGES[self.speaks].question
+        if question is not None:
+            return question
         headers = {
             "host": self.host_header or f"{self.host}:{self.port}",
             "user-agent": USER_AGENT,
@@ -140,7 +146,7 @@ class Link(Probe):
         began = monotonic_ns()
         # Not drained: that error says "lost" where the reader's says how.
         writer.write(self._request)
-        answer = await read_answer(reader)
+        answer = await LANGUAGES[self.speaks].read(reader)
         took = (monotonic_ns() - began) / 1e9
         good = answer.status < 400
         sample = Sample(good, self._value(answer, took), "" if good else f"status {answer.status}")

@@ -168,3 +168,36 @@ def test_a_link_whose_bytes_vanish_gives_no_answer() -> None:
 
     with pytest.raises(TimeoutError):
         asyncio.run(script())
+
+
+NO_ANSWER = b""
+
+
+@pytest.mark.parametrize(
+    ("speaks", "question", "said", "detail"),
+    [
+        ("postgresql", b"\0\0\0\x08\x04\xd2\x16\x2f", b"N", ""),
+        ("postgresql", b"\0\0\0\x08\x04\xd2\x16\x2f", b"S", ""),
+        ("postgresql", b"\0\0\0\x08\x04\xd2\x16\x2f", b"HTTP/1.1 400", "garbled"),
+        ("postgresql", b"\0\0\0\x08\x04\xd2\x16\x2f", NO_ANSWER, "closed"),
+        ("redis", b"PING\r\n", b"+PONG\r\n", ""),
+        ("redis", b"PING\r\n", b"-NOAUTH Authentication required.\r\n", ""),
+        ("redis", b"PING\r\n", b"-ERR\r\n", "garbled"),
+        ("redis", b"PING\r\n", b"+PO", "closed"),
+    ],
+)
+def test_other_languages_are_asked_what_costs_least(
+    speaks: str, question: bytes, said: bytes, detail: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(len(question)) == question
+        writer.write(said)
+        writer.close()
+
+    async def ask() -> Sample:
+        async with serving(serve) as found:
+            sample: Sample = await link(found, speaks=speaks).sample()
+            return sample
+
+    sample = asyncio.run(ask())
+    assert (sample.ok, sample.detail) == (not detail, detail)

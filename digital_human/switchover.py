@@ -1,0 +1,54 @@
+"""Failing back: another copy becomes the primary on command, without losing a write."""
+
+from __future__ import annotations
+
+import asyncio
+
+from digital_human.control import ControlError
+from digital_human.custody import Custody
+from digital_human.events import Events, Kind, Subject
+from digital_human.postgres import failover
+from digital_human.postgres.errors import PostgresError
+from digital_human.recovery import RepairFailed
+from digital_human.store_recovery import POLL_S, rejoin, streams
+
+PROBLEM = "failback"
+STREAMING_S = 10.0
+CAUGHT_UP_S = 10.0
+
+
+async def fail_back(custody: Custody, to: str, events: Events) -> str:
+    """Make `to` the primary, the present one its standby, and say what was done.
+
+    The present primary ends in good order first, so that `to` has all that it wrote. Raises
+    `RepairFailed`: `to` isn't the primary then, unless it says otherwise.
+    """
+    subject = Subject(PROBLEM, to)
+    present = custody.primary
+    if to not in custody.estate.stores:
+        raise RepairFailed(f"no store is named {to}; there are {', '.join(custody.estate.stores)}")
+    if to == present:
+        return f"{to} is the primary already"
+    if not await streams(custody, to, STREAMING_S):
+        raise RepairFailed(f"{to} does not follow {present}: it has to be rejoined first")
+    await custody.await_standbys(present, [])
+    events.emit(Kind.REPAIRING, subject, f"{to} takes over from {present}")
+    try:
+        await custody.shut_down(present)
+        await _caught_up(custody, to, await failover.last_lsn(custody.server(present)))
+        events.emit(Kind.CONTAINED, subject, f"{present} ended in good order; {to} has all of it")
+        await custody.server(to).promote()
+    except (PostgresError, ControlError, OSError, TimeoutError) as error:
+        raise RepairFailed(f"{to} did not become the primary: {error}") from error
+    for done in (f"promoted {to}", *await custody.crown(to)):
+        events.emit(Kind.FIXED, subject, done)
+    how = await rejoin(custody, present)
+    events.emit(Kind.REPAIRED, subject, f"{to} is the primary, {present} follows: {how}")
+    return f"{to} is the primary, {present} follows: {how}"
+
+
+async def _caught_up(custody: Custody, name: str, lsn: str) -> None:
+    """Return once this copy has received all up to `lsn`. Raises `TimeoutError`, `PostgresError`."""
+    async with asyncio.timeout(CAUGHT_UP_S):
+        while not await failover.has_reached(custody.server(name).dsn, lsn):
+            await asyncio.sleep(POLL_S)
