@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from digital_human.control import ControlError, ask
 from digital_human.copy_config import CopyConfig
+from digital_human.events import Kind
 from digital_human.probing import well
 from digital_human.processes import Incarnation
 from digital_human.recovery import Context, GaveUp, RepairFailed
@@ -62,6 +63,8 @@ class RestartCopy:
 
     `afterwards` is done once it is well again, before the repair counts as verified.
     """
+
+    deed: ClassVar[Kind] = Kind.RESTARTED
 
     def __init__(
         self,

@@ -6,14 +6,13 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from digital_human.ports import LOOPBACK
 from digital_human.postgres import binaries, place
 from digital_human.postgres.errors import Unfit
 from digital_human.postgres.replication import wait_for
 from digital_human.postgres.server import Server
 from digital_human.roles import Roles
 from digital_human.topology import STORE, Topology
-
-LOOPBACK_HOST = "127.0.0.1"
 
 
 def data_folder(folder: Path) -> Path:
@@ -62,7 +61,7 @@ async def found(
     await start(primary.name)
     for standby in others:
         link = topology.between(standby.name, primary.name)
-        await standby.clone(LOOPBACK_HOST, link.listen, slot_of(standby.name))
+        await standby.clone(LOOPBACK, link.listen, slot_of(standby.name))
         await start(standby.name)
     if synchronous:
         await wait_for(primary.dsn, [standby.name for standby in others])

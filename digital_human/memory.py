@@ -31,8 +31,13 @@ _FEEDBACK = """
 insert into {shard}.feedback (session_id, satisfaction, completed, accurate, solved)
 values (%s, %s, %s, %s, %s)
 """
-# A request that the gateway sends again writes no second note.
-_NOTE = "insert into {shard}.notes (id, text) values (%s, %s) on conflict do nothing"
+# A request that the gateway sends again writes no second note. It writes the first one anew: a
+# commit that changes nothing would not wait for a synchronous standby, and so acknowledge a note
+# that only this primary has.
+_NOTE = """
+insert into {shard}.notes (id, text) values (%s, %s)
+on conflict (id) do update set text = excluded.text
+"""
 _SHOW_NOTE = "select text from {shard}.notes where id = %s"
 _SHOW = """
 select (select count(*) from {shard}.turns where session_id = sessions.id)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from digital_human.events import Events, Kind, Subject
 
@@ -29,7 +29,9 @@ class GaveUp(RepairFailed):
 
 
 class Action(Protocol):
-    """What to do about one kind of problem."""
+    """What to do about one kind of problem; `deed` is the event of having done it."""
+
+    deed: ClassVar[Kind]
 
     async def locate(self, context: Context) -> str:
         """The root cause, in words, as far as it can be told."""
@@ -107,10 +109,10 @@ class AutoRecovery:
             self._events.emit(Kind.FAILED, subject, str(error), cause)
             return Recovery.FAILED
         if done is not None:
-            self._events.emit(Kind.RESTARTED, subject, done, cause)
+            self._events.emit(action.deed, subject, done, cause)
         if not await action.verify(context):
             self._events.emit(Kind.FAILED, subject, "still not healthy after the repair", cause)
             return Recovery.FAILED
-        self._events.emit(Kind.VERIFIED, subject, "answers its health check again", cause)
+        self._events.emit(Kind.VERIFIED, subject, "it works again, and was tried", cause)
         self._events.emit(Kind.REPAIRED, subject, done or "well again by itself", cause)
         return Recovery.REPAIRED

@@ -132,7 +132,7 @@ class DatabaseSettings:
     """How dialogue uses the store: connections to each copy, and how long a statement may take."""
 
     connections: int = _count(8, most=100)
-    timeout: float = _number(0.5)
+    timeout: float = _number(0.25)
     page: int = _count(50, most=1000)
 
 

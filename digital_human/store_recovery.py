@@ -1,13 +1,16 @@
-"""What the controller does about a lost store: another becomes the primary, the lost one follows."""
+"""What the controller does about a lost store: another becomes the primary, that one follows."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from digital_human.control import ControlError
 from digital_human.custody import Custody
+from digital_human.database import slot_of
+from digital_human.events import Kind
+from digital_human.ports import LOOPBACK
 from digital_human.postgres import failover
 from digital_human.postgres.errors import PostgresError
 from digital_human.postgres.replication import lag
@@ -24,7 +27,9 @@ Tell = Callable[[Context, str], None]
 
 
 class FailOver:
-    """The repair for a primary that is lost: fence it, promote a standby, repoint, shift, verify."""
+    """The repair for a lost primary: fence it, promote a standby, repoint, shift, verify."""
+
+    deed: ClassVar[Kind] = Kind.FIXED
 
     def __init__(self, custody: Custody, settings: Settings, tell: Tell) -> None:
         self._custody = custody
@@ -47,7 +52,7 @@ class FailOver:
     async def repair(self, context: Context) -> str | None:
         """Promote the first standby that answers; everybody is told, and traffic follows."""
         name = await self._standby(context.instance)
-        await _tried(self._custody.server(name).promote())
+        await _tried(failover.promote(self._custody.server(name)))
         self._tell(context, f"promoted {name}")
         for done in await self._custody.crown(name):
             self._tell(context, done)
@@ -71,6 +76,8 @@ class FailOver:
 
 class Rejoin:
     """The repair for a copy that is not the primary and lost: rewound or rebuilt, it follows."""
+
+    deed: ClassVar[Kind] = Kind.RESTARTED
 
     def __init__(self, custody: Custody, budget: RestartBudget, settings: Settings) -> None:
         self._custody = custody
@@ -103,17 +110,18 @@ class Rejoin:
 
 
 async def rejoin(custody: Custody, name: str) -> str:
-    """Let a copy follow the primary, rewound or rebuilt if it has to be; how. Raises `RepairFailed`.
+    """Let a copy follow the primary, rewound or rebuilt; says how. Raises `RepairFailed`.
 
     Its process is ended first, and started last.
     """
     primary = custody.primary
     way = custody.estate.stores[name].reaches[primary]
     await _tried(custody.halt(name))
-    how = await _tried(failover.rejoin(custody.server(name), custody.server(primary), way))
+    upstream = failover.Upstream(LOOPBACK, way, slot_of(name))
+    step = await _tried(failover.rejoin(custody.server(name), upstream))
     started = await _tried(custody.start(name))
     await _tried(custody.await_standbys(primary, custody.others(primary)))
-    return f"{how}; {started}"
+    return f"{step.detail}; {started}"
 
 
 async def streams(custody: Custody, name: str, within: float) -> bool:

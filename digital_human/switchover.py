@@ -7,7 +7,7 @@ import asyncio
 from digital_human.control import ControlError
 from digital_human.custody import Custody
 from digital_human.events import Events, Kind, Subject
-from digital_human.postgres import failover
+from digital_human.postgres import positions
 from digital_human.postgres.errors import PostgresError
 from digital_human.recovery import RepairFailed
 from digital_human.store_recovery import POLL_S, rejoin, streams
@@ -35,7 +35,7 @@ async def fail_back(custody: Custody, to: str, events: Events) -> str:
     events.emit(Kind.REPAIRING, subject, f"{to} takes over from {present}")
     try:
         await custody.shut_down(present)
-        await _caught_up(custody, to, await failover.last_lsn(custody.server(present)))
+        await _caught_up(custody, to, await positions.end_of(custody.server(present)))
         events.emit(Kind.CONTAINED, subject, f"{present} ended in good order; {to} has all of it")
         await custody.server(to).promote()
     except (PostgresError, ControlError, OSError, TimeoutError) as error:
@@ -47,8 +47,10 @@ async def fail_back(custody: Custody, to: str, events: Events) -> str:
     return f"{to} is the primary, {present} follows: {how}"
 
 
-async def _caught_up(custody: Custody, name: str, lsn: str) -> None:
-    """Return once this copy has received all up to `lsn`. Raises `TimeoutError`, `PostgresError`."""
+async def _caught_up(custody: Custody, name: str, position: str) -> None:
+    """Return once this copy has received all of it. Raises `TimeoutError` or `PostgresError`."""
     async with asyncio.timeout(CAUGHT_UP_S):
-        while not await failover.has_reached(custody.server(name).dsn, lsn):
+        while True:
+            if await positions.has_received(custody.server(name).dsn, position):
+                return
             await asyncio.sleep(POLL_S)

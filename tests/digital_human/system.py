@@ -69,10 +69,10 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
 class System:
     """One system, started by `up --detach`."""
 
-    def __init__(self, path: Path, *overrides: str) -> None:
+    def __init__(self, path: Path, *overrides: str, profile: str = "ci") -> None:
         self.path = path
         settings = [part for override in overrides for part in ("--set", override)]
-        done = run("up", "--state", str(path), "--profile", "ci", "--detach", *settings)
+        done = run("up", "--state", str(path), "--profile", profile, "--detach", *settings)
         assert done.returncode == 0, done.stderr
         self.state = json.loads(path.read_text())
         self.url: str = self.state["gateway"]["url"]

@@ -3,21 +3,25 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from digital_human.events import Events
+from digital_human.events import Events, Kind
 from digital_human.journal import Journal
 from digital_human.recovery import AutoRecovery, Context, GaveUp, Recovery, RepairFailed
 from digital_human.restart_budget import RestartBudget
 from digital_human.settings import HealerSettings
 
+UNTIL_LOCATED = "detected classified assessed alerted located"
 CONTEXT = Context("dialogue-1", "refused", "critical: 0 of 1 left")
 
 
 class Restart:
     """An action that answers as it is told to."""
+
+    deed: ClassVar[Kind] = Kind.RESTARTED
 
     def __init__(
         self,
@@ -56,28 +60,27 @@ class Restart:
         (
             Restart(),
             Recovery.REPAIRED,
-            "detected classified assessed alerted located repairing restarted verified repaired "
-            "lesson",
+            f"{UNTIL_LOCATED} repairing restarted verified repaired lesson",
         ),
         (
             Restart(done=None),
             Recovery.REPAIRED,
-            "detected classified assessed alerted located repairing verified repaired lesson",
+            f"{UNTIL_LOCATED} repairing verified repaired lesson",
         ),
         (
             Restart(verified=False),
             Recovery.FAILED,
-            "detected classified assessed alerted located repairing restarted failed lesson",
+            f"{UNTIL_LOCATED} repairing restarted failed lesson",
         ),
         (
             Restart(error=RepairFailed("no")),
             Recovery.FAILED,
-            "detected classified assessed alerted located repairing failed lesson",
+            f"{UNTIL_LOCATED} repairing failed lesson",
         ),
         (
             Restart(error=GaveUp("no more")),
             Recovery.GAVE_UP,
-            "detected classified assessed alerted located repairing gave_up lesson",
+            f"{UNTIL_LOCATED} repairing gave_up lesson",
         ),
         (None, Recovery.UNKNOWN, "detected failed"),
     ],

@@ -1,0 +1,127 @@
+"""Two regions: data that is written once and read near, and what becomes of it when one is lost."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.digital_human.regions import Regions
+from tests.digital_human.system import eventually, http, run
+
+STEPS = [
+    *("suspected", "detected", "classified", "assessed", "alerted", "located", "contained"),
+    *("repairing", "fixed", "fixed", "fixed", "fixed", "verified", "repaired", "lesson"),
+]
+
+
+@pytest.fixture
+def regions(tmp_path: Path) -> Iterator[Regions]:
+    system = Regions(tmp_path / "state.json")
+    yield system
+    system.stop()
+
+
+def test_what_was_said_is_remembered_and_read_from_the_standby(regions: Regions) -> None:
+    session = regions.session()
+    said = http("POST", f"{regions.url}/sessions/{session}/turns", {"text": "The weather?"})
+    assert said.content["degraded"] == []
+    assert "window" in said.content["reply"]
+    turns = "select session_id from shard_0.turns union select session_id from shard_1.turns"
+    eventually(lambda: (session,) in regions.ask("store-b-1", turns))
+    (turn,) = http("GET", f"{regions.url}/sessions/{session}/turns").content["turns"]
+    assert (turn["number"], turn["said"]) == (1, "The weather?")
+    shown = eventually(
+        lambda: (
+            (found := http("GET", f"{regions.url}/sessions/{session}").content)["turns"] and found
+        )
+    )
+    assert shown["id"] == session
+
+
+def test_a_killed_primary_is_replaced_by_the_standby_and_follows_it(regions: Regions) -> None:
+    assert regions.note("before") == 201
+    eventually(lambda: "before" in regions.notes("store-b-1"))
+    regions.send("store-a-1", signal.SIGKILL)
+    regions.failed_over("store-b-1")
+    assert regions.events("primary_lost") == STEPS
+    assert eventually(lambda: regions.note("after") == 201)
+    regions.whole()
+    assert {"before", "after"} <= regions.notes("store-a-1")
+    assert regions.ask("store-a-1", "select pg_is_in_recovery()") == [(True,)]
+
+
+def test_failing_back_loses_no_write(regions: Regions) -> None:
+    regions.send("store-a-1", signal.SIGKILL)
+    regions.failed_over("store-b-1")
+    regions.whole()
+    written = {f"n{n}" for n in range(20) if regions.note(f"n{n}") == 201}
+    assert len(written) == 20
+    done = run("failback", "store-a-1", "--state", str(regions.path))
+    assert done.returncode == 0, done.stderr
+    assert regions.primary == "store-a-1"
+    assert written <= regions.notes("store-a-1")
+    assert regions.follows("store-b-1") or eventually(lambda: regions.follows("store-b-1"))
+    assert eventually(lambda: regions.note("there") == 201)
+
+
+@pytest.mark.parametrize(("store", "words"), [("store-c-9", "no store"), ("store-a-1", "already")])
+def test_failing_back_to_where_one_is_or_cannot_be_says_so(
+    regions: Regions, store: str, words: str
+) -> None:
+    done = run("failback", store, "--state", str(regions.path))
+    assert words in done.stderr
+
+
+def test_a_lost_cache_costs_no_answer_and_comes_back_warm(regions: Regions) -> None:
+    session = regions.session()
+    regions.send("cache-a-1", signal.SIGKILL)
+    assert http("GET", f"{regions.url}/sessions/{session}").status == 200
+    eventually(lambda: "lesson" in regions.events("cache_lost"))
+    assert "fixed" in regions.events("cache_lost")
+    assert http("GET", f"{regions.url}/sessions/{session}").status == 200
+
+
+def test_traffic_goes_to_region_b_where_a_is_gone_and_the_primary_with_it(
+    regions: Regions,
+) -> None:
+    for name, process in regions.processes().items():
+        if "-a-" in name and process["running"]:
+            regions.send(name, signal.SIGKILL)
+    regions.failed_over("store-b-1")
+    assert eventually(lambda: regions.note("from-b") == 201)
+    assert "from-b" in regions.notes("store-b-1")
+    regions.whole()
+
+
+def test_without_failover_nobody_takes_over(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json", "failover=off")
+    try:
+        system.send("store-a-1", signal.SIGKILL)
+        eventually(lambda: "failed" in system.events("primary_lost"))
+        assert system.primary == "store-a-1"
+        assert system.note("lost") == 503
+    finally:
+        system.stop()
+
+
+def test_synchronous_commits_wait_for_the_standby(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json", "synchronous=on")
+    try:
+        assert system.note("both") == 201
+        found = system.ask("store-a-1", "select sync_state from pg_stat_replication")
+        assert found in ([("sync",)], [("quorum",)])
+        system.cut("store_b_1_store_a_1")
+        assert system.note("one") in (503, 504)
+    finally:
+        system.stop()
+
+
+def test_no_data_is_left_behind(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json")
+    data = Path(system.ask("store-a-1", "show data_directory")[0][0])
+    assert data.is_dir()
+    system.stop()
+    assert not data.exists()
