@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from digital_human.postgres.server import Server
 from digital_human.processes import spawn
 
 START_PATIENCE_S = 30.0
+ROOM = 1 << 30
 
 
 @dataclass
@@ -30,7 +31,10 @@ class Running:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, server: Server) -> None:
-        """Start a server and wait until it answers."""
+        """Start a server, dead or new, and wait until it answers."""
+        asyncio.run(server.vacate())
+        if server.name in self.processes:
+            self.processes[server.name].wait()
         process = spawn(server.command(), env=os.environ, log=server.log)
         self.processes[server.name] = process
         until(
@@ -81,7 +85,7 @@ def server(folder: Path, ports: Ports, name: str = "a") -> Server:
 @contextmanager
 def own_folder() -> Iterator[Path]:
     """A folder that PostgreSQL's account can reach, which pytest's isn't when root runs it."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-test-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-test-", dir=_fast()))
     folder.chmod(0o711)
     try:
         yield folder
@@ -150,6 +154,15 @@ def until(condition: Callable[[], bool], otherwise: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)
+
+
+def _fast() -> str:
+    """In memory where there is room: databases flush a lot, and the disk is shared by all tests."""
+    memory = "/dev/shm"
+    with suppress(OSError):
+        if shutil.disk_usage(memory).free > ROOM:
+            return memory
+    return "/var/tmp"
 
 
 def _streams(primary: Server, synchronous: bool) -> bool:

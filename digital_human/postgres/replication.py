@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digital_human.postgres import sql
 
+POLL_S = 0.05
 _LAG = """
 select application_name, state, sync_state,
     pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(replay_lsn, '0/0'))::bigint,
@@ -37,6 +39,25 @@ async def lag(dsn: str, within: float = 2.0) -> list[Lag]:
         Lag(name, state, sync in {"sync", "quorum"}, size, seconds)
         for name, state, sync, size, seconds in found
     ]
+
+
+async def streams(dsn: str, standby: str, within: float) -> None:
+    """Return once the standby streams and has replayed all that had been written when this began.
+
+    Raises `Unreachable` if that takes longer than `within` seconds, else `PostgresError`.
+    """
+    question = (
+        "select pg_wal_lsn_diff(%s, coalesce(replay_lsn, '0/0')) <= 0 from pg_stat_replication "
+        "where application_name = %s and state = 'streaming'"
+    )
+    async with sql.connected(dsn, within) as connection:
+        cursor = await connection.execute("select pg_current_wal_lsn()::text")
+        (goal,) = await cursor.fetchone()
+        while True:
+            cursor = await connection.execute(question, [goal, standby])
+            if (True,) in await cursor.fetchall():
+                return
+            await asyncio.sleep(POLL_S)
 
 
 async def ensure_slot(dsn: str, slot: str, within: float = 5.0) -> bool:

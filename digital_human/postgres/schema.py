@@ -13,6 +13,11 @@ OWNER = "postgres"
 CLIENT = "dialogue"
 TABLES = ("sessions", "turns", "feedback", "notes")
 
+# Written to and read from to see whether a database works: nobody's data.
+_HEARTBEAT = """
+create table public.heartbeat (name text primary key, written_at timestamptz not null)
+"""
+
 _ROLE = f"create role {CLIENT} login"
 _GRANT = f"grant select, insert on public.notes to {CLIENT}"
 
@@ -92,6 +97,6 @@ create trigger insert_note instead of insert on public.notes
 def creation() -> str:
     """The statements that make an empty database, as `postgres --single -j` reads them."""
     shards = "".join(_SHARD.format(number=n, client=CLIENT) for n in range(SHARDS))
-    text = "\n".join([_ROLE, _SHARD_OF, shards, _ALL_NOTES, _GRANT])
+    text = "\n".join([_ROLE, _SHARD_OF, shards, _ALL_NOTES, _GRANT, _HEARTBEAT])
     statements = [part.strip() for part in text.split("\n\n") if part.strip()]
     return "".join(f"{statement};\n\n" for statement in statements)

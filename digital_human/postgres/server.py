@@ -15,6 +15,7 @@ from digital_human.postgres import sql
 from digital_human.postgres.binaries import Binaries, find
 from digital_human.postgres.configuration import HOSTS, assigned, quoted, settings
 from digital_human.postgres.errors import Fenced, PostgresError, SqlFailed, Unfit, Unreachable
+from digital_human.postgres.occupants import vacate
 from digital_human.postgres.replication import ensure_slot
 from digital_human.postgres.schema import CLIENT, DATABASE, OWNER, creation
 
@@ -64,7 +65,7 @@ class Server:
         return self.folder / "server.log"
 
     @property
-    def fence(self) -> Path:
+    def mark(self) -> Path:
         """The mark that keeps a server from being started; not on the volume, which may be full."""
         return self.folder / "fenced"
 
@@ -73,7 +74,7 @@ class Server:
 
         Raises `Fenced` if it must not run before `failover.rejoin`.
         """
-        if self.fence.exists():
+        if self.mark.exists():
             raise Fenced(f"{self.name} is fenced and must be rejoined first: {self._reason()}")
         return self.unfenced_command()
 
@@ -100,13 +101,15 @@ class Server:
         await self._run(
             "initdb",
             f"--pgdata={self.data}",
+            # After a power failure in the next seconds, it is made anew.
+            "--no-sync",
             f"--username={OWNER}",
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C",
             f"--wal-segsize={SEGMENT_MB}",
         )
-        self._configure()
+        self.configure()
         alone = ["--single", "-D", str(self.data), "-j", "-c", "exit_on_error=on"]
         await self._run("postgres", *alone, "postgres", said=f"create database {DATABASE};\n\n")
         await self._run("postgres", *alone, DATABASE, said=creation())
@@ -118,9 +121,10 @@ class Server:
         primary if it isn't there. Data that is here already goes. Raises `PostgresError`.
         """
         self._make_folders()
+        # First, so that nothing is lost for a primary that isn't there.
+        await ensure_slot(address(host, port), slot)
         if self.data.exists():
             shutil.rmtree(self.data)
-        await ensure_slot(_address(host, port), slot)
         source = f"host={host} port={port} user={OWNER} application_name={self.name}"
         await self._run(
             "pg_basebackup",
@@ -128,11 +132,30 @@ class Server:
             f"--dbname={source}",
             f"--slot={slot}",
             "--checkpoint=fast",
+            "--no-sync",
             "--wal-method=stream",
             within=within,
         )
-        self._configure()
+        self.configure()
         self.follow(host, port, slot)
+
+    def configure(self) -> None:
+        """Write the configuration of a server that follows nobody, in place of what is there."""
+        self.binaries.write(self.data / "postgresql.conf", settings())
+        self.binaries.write(self.data / "postgresql.auto.conf", "")
+        self.binaries.write(self.data / "pg_hba.conf", HOSTS)
+
+    async def vacate(self, within: float = 3.0) -> list[int]:
+        """Kill what is left of the server's processes, so that it can be started: their pids.
+
+        A postmaster that was killed leaves children for a moment, and its lock for longer. Raises
+        `PostgresError` if a process survives.
+        """
+        killed, left = await vacate(self.data, within)
+        if left:
+            pids = ", ".join(map(str, left))
+            raise PostgresError(f"process {pids} of {self.name} survived SIGKILL for {within:g} s")
+        return killed
 
     def follow(self, host: str, port: int, slot: str) -> None:
         """Have the server be a standby of that primary from its next start on."""
@@ -163,18 +186,13 @@ class Server:
             raise PostgresError(f"{self.name} did not become the primary within {within:g} s")
 
     def _dsn(self, user: str) -> str:
-        return f"postgresql://{user}@{LOOPBACK}:{self.port}/{DATABASE}"
+        return address(LOOPBACK, self.port, user)
 
     def _make_folders(self) -> None:
         self.binaries.check_reach(self.folder.parent)
         self.folder.mkdir(mode=0o711, exist_ok=True)
         self.binaries.check_reach(self.folder)
         self.binaries.make_folder(self.volume)
-
-    def _configure(self) -> None:
-        self.binaries.write(self.data / "postgresql.conf", settings())
-        self.binaries.write(self.data / "postgresql.auto.conf", "")
-        self.binaries.write(self.data / "pg_hba.conf", HOSTS)
 
     async def _run(
         self, program: str, *arguments: str, within: float = 60.0, said: str = ""
@@ -185,10 +203,11 @@ class Server:
 
     def _reason(self) -> str:
         try:
-            return self.fence.read_text().strip()
+            return self.mark.read_text().strip()
         except OSError as error:
             return str(error)
 
 
-def _address(host: str, port: int) -> str:
-    return f"postgresql://{OWNER}@{host}:{port}/{DATABASE}"
+def address(host: str, port: int, user: str = OWNER) -> str:
+    """The database at a host and port, which may be a proxy's."""
+    return f"postgresql://{user}@{host}:{port}/{DATABASE}"
