@@ -28,6 +28,11 @@ def reap() -> None:
     _children[:] = [child for child in _children if child.poll() is None]
 
 
+def adopt(child: subprocess.Popen[bytes]) -> None:
+    """Ask after this child, too."""
+    _children.append(child)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Process(Effect):
     """A started process with all that it starts, found again by its owner's tag.
