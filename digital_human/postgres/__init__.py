@@ -1,0 +1,1 @@
+"""The platform's database: servers, replication between them, fail-over, backups."""
