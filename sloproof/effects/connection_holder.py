@@ -17,14 +17,16 @@ from sloproof.errors import EffectError
 
 EVERY = 0.01
 """Seconds between two looks."""
-RESERVED = ("superuser_reserved_connections", "reserved_connections")
-"""What the server keeps for privileged users; the second is new in PostgreSQL 16."""
 AT_MOST = 10_000
-FREE = f"""
+FREE = """
     select current_setting('max_connections')::int
-         - (select coalesce(sum(setting::int), 0) from pg_settings where name in {RESERVED})
+         - (select coalesce(sum(setting::int), 0) from pg_settings
+            where name in ('superuser_reserved_connections', 'reserved_connections'))
          - (select count(*) from pg_stat_activity where backend_type = 'client backend')"""
-"""How many more connections ordinary clients can open now; the asking one is among those open."""
+"""How many more connections ordinary clients can open now; the asking one is among those open.
+
+What is reserved for privileged users is not theirs; the second reserve is new in PostgreSQL 16.
+"""
 
 
 def free(server: Connection) -> int:

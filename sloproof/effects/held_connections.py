@@ -17,7 +17,6 @@ from sloproof.effects.process import adopt, reap
 from sloproof.effects.tagged import OWNER, end, tagged
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
-from sloproof.model.units import Duration
 
 PATIENCE = 20.0
 """Seconds in which all connections have to be made."""
@@ -109,6 +108,7 @@ def _told(holder: subprocess.Popen[bytes], wanted: Json) -> str:
         holder.stdin.flush()
     except OSError:
         return "it ended at once"
-    if not select.select([holder.stdout], [], [], PATIENCE)[0]:
-        return ""
-    return holder.stdout.readline().decode("utf-8", "replace").strip()
+    with holder.stdout as answer:
+        if not select.select([answer], [], [], PATIENCE)[0]:
+            return ""
+        return answer.readline().decode("utf-8", "replace").strip()

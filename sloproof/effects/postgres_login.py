@@ -45,7 +45,8 @@ class Login:
             case 11:
                 return self._prove(rest.decode())
             case 12:
-                return self._verify(rest.decode())
+                self._verify(rest.decode())
+                return None
         raise EffectError(
             f"the server wants a login ({way}) that is not known here: use trust, password, md5 or "
             f"scram-sha-256 for the user of the copy's dsn"

@@ -1,7 +1,7 @@
 """PostgreSQL's wire protocol without the wire: what is sent, and what comes as an answer means.
 
-See the PostgreSQL documentation, chapter "Frontend/Backend Protocol". Only what the standard library
-has is imported, as the guardian imports this.
+See the PostgreSQL documentation, chapter "Frontend/Backend Protocol". Only what the standard
+library has is imported, as the guardian imports this.
 """
 
 from __future__ import annotations

@@ -17,11 +17,13 @@ from sloproof.model.units import Duration
 SETTING = "recovery_min_apply_delay"
 RELOAD = 3.0
 """Seconds in which a server has to have read its settings anew."""
-WRITTEN = f"""
+WRITTEN = """
     select setting from pg_file_settings
-    where name = '{SETTING}' and sourcefile like '%/postgresql.auto.conf'
+    where name = 'recovery_min_apply_delay' and sourcefile like '%/postgresql.auto.conf'
     order by seqno desc limit 1"""
 """What ALTER SYSTEM has written: no row where the setting is not set there."""
+
+IN_USE = "select setting from pg_settings where name = 'recovery_min_apply_delay'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class ReplayDelay(Effect):
     """
 
     kind: ClassVar[str] = "replay_delay"
+    settle: ClassVar[Duration] = Duration(500_000_000)
     deadline: ClassVar[Duration] = Duration(10_000_000_000)
     volatile: ClassVar[bool] = False
 
@@ -70,16 +73,24 @@ class ReplayDelay(Effect):
         """Put back what was set before, or nothing, where it is still ours."""
         with self._connected() as server:
             now = _written(server)
-            if now != self._ours:
-                return Undone.ABSENT if now == prior["written"] else Undone.FOREIGN
+            if now not in (self._ours, prior["written"]):
+                return Undone.FOREIGN
+            if not self._there(server, prior):
+                return Undone.ABSENT
             _write(server, prior["written"])
             _await(server, lambda: _in_use(server) != self.delay_ms)
             return Undone.REVERTED
 
     def present(self, prior: Json) -> bool:
-        """Whether our delay is written into its settings."""
+        """Whether our delay is written into its settings, or is in use still."""
         with self._connected() as server:
-            return _written(server) == self._ours
+            return self._there(server, prior)
+
+    def _there(self, server: Connection, prior: Json) -> bool:
+        """Who died between writing and having it read has left it in use, though not written."""
+        now = _written(server)
+        used = now == prior["written"] and _in_use(server) == self.delay_ms
+        return now == self._ours or used
 
     def _connected(self) -> Connection:
         return Connection(self.dsn, name=str(self.owner or "sloproof"))
@@ -114,7 +125,7 @@ def _written(server: Connection) -> str | None:
 
 def _in_use(server: Connection) -> int:
     """The delay that the server works with, in milliseconds."""
-    return int(server.value(f"select setting from pg_settings where name = '{SETTING}'"))
+    return int(server.value(IN_USE))
 
 
 def _write(server: Connection, value: str | None) -> None:

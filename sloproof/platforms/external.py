@@ -14,7 +14,7 @@ PATIENCE = 2.0
 
 
 class External(Stored, Proxied):
-    """What its file gives: proxied links, stores, switches, commands. It has no processes to touch."""
+    """What its file gives: proxied links, stores, switches, commands; no processes to touch."""
 
     kind: ClassVar[str] = "external"
 

@@ -93,9 +93,7 @@ class Injector:
     def _strike_again(self, state: InForce, meanwhile: Meanwhile) -> None:
         occurrence = state.occurrence
         try:
-            planned = self.planner.again(
-                occurrence.plan, occurrence.index, state.struck, meanwhile
-            )
+            planned = self.planner.again(occurrence.plan, occurrence.index, state.struck, meanwhile)
         except PlatformError:
             return  # nothing lives now that could be struck
         nobody = Owner(self._run, 0)

@@ -90,6 +90,10 @@ class Planner:
                 effects.append(step.effect)
             elif isinstance(step, Effect):
                 effects.append(step)
+        if not effects:
+            raise PlatformError(
+                f"fault {plan.name}: there is nothing that it could do to its `where`"
+            )
         return Planned(where, tuple(effects), holds)
 
     def _witnesses(self, plans: Iterable[FaultPlan]) -> list[Witness]:

@@ -44,7 +44,7 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
         links = [link for link in on.links() if _link_matches(link, where)]
         return Where(links=_picked(links, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "instances":
-        where = replace(where, role=where.role or plan.fault.role or None)
+        where = replace(where, role=where.role or plan.fault.role)
         living = [copy for copy in on.instances() if _instance_matches(copy, where, on)]
         return Where(instances=_picked(living, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "regions":

@@ -31,7 +31,7 @@ WRITTEN = "select pg_current_wal_flush_lsn()"
 APPLIED = "select pg_is_in_recovery(), pg_last_wal_replay_lsn()"
 
 
-class Promoted(Exception):  # noqa: N818 - it is no error but what became of the standby
+class Promoted(Exception):
     """The standby is a primary by now."""
 
 
@@ -60,7 +60,7 @@ class Waiting:
             try:
                 [(standing_by, reached)] = await self.standby.ask(APPLIED)
                 if standing_by != "t":
-                    raise Promoted  # noqa: TRY301 - told to all that wait, as other ends are
+                    raise Promoted
             except (OSError, EOFError, EffectError, Promoted) as error:
                 self._settle(error)
                 return
@@ -78,7 +78,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Replication(Probe):
-    """Writes on whichever of `copies` is the primary and waits for it at `standby`; all are dsns."""
+    """Writes on whichever of `copies` is the primary and waits for it at `standby`, all dsns."""
 
     kind: ClassVar[str] = "replication"
     overlaps: ClassVar[bool] = True

@@ -3,8 +3,8 @@
 `ok` is that it answers. Then `detail` is `primary` or `standby`, and `value` is when its present
 life began, in seconds since the epoch: a server that becomes a primary stays one for its life.
 Where it doesn't answer, `gone` says that its process isn't there, which is asked where `found_by`
-says how it is found. Other details say nothing of its role: `refused`, `timeout`, `reset`, `closed`,
-`unreachable`, `unresolved`, `starting`, `too many` (connections), `denied`, `error`.
+says how it is found. Other details say nothing of its role: `refused`, `timeout`, `reset`,
+`closed`, `unreachable`, `unresolved`, `starting`, `too many` (connections), `denied`, `error`.
 """
 
 from __future__ import annotations
