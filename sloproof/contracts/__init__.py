@@ -35,6 +35,7 @@ from sloproof.contracts.check import (
     ServiceName,
     SloName,
     Source,
+    StoreName,
     Window,
 )
 from sloproof.contracts.effect import Effect, Json, Owner, Undone
@@ -101,6 +102,7 @@ __all__ = [
     "SlowsVolumes",
     "Source",
     "Step",
+    "StoreName",
     "Switches",
     "ThrottlesLinks",
     "Throughput",

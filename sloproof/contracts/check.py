@@ -24,6 +24,8 @@ ServiceName: TypeAlias = Annotated[str, "service"]
 """The type of a check's field that names a service, or who else is at an end of a link."""
 InstanceName: TypeAlias = Annotated[str, "instance"]
 """The type of a check's field that names a copy of a service."""
+StoreName: TypeAlias = Annotated[str, "store"]
+"""The type of a check's field that names a store."""
 
 
 class Source(StrEnum):
@@ -76,13 +78,15 @@ class Check(ABC):
 
     A line may give a plain value instead of a mapping; it then fills the first field. `sources`
     are the parts of the record it reads, `windowed` whether `during` means anything to it,
-    `tolerances` the limits that a line may relax, by name, with the unit of each.
+    `tolerances` the limits that a line may relax, by name, with the unit of each. `measures_lag`
+    says that it needs the lag of each copy of its `store` to be measured.
     """
 
     kind: ClassVar[str] = ""
     sources: ClassVar[tuple[Source, ...]] = ()
     windowed: ClassVar[bool] = True
     tolerances: ClassVar[Mapping[str, type]] = MappingProxyType({})
+    measures_lag: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias, dataclass_transform
+from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
 from sloproof.contracts.effect import Effect
 from sloproof.contracts.platform import Instance, Link, Platform
@@ -53,13 +53,16 @@ class Fault(ABC):
 
     Fields are the keys under `with:`; the docstring's first line is the help text. `needs` names
     the capabilities of the platform that `plan` uses, `points_at` what `where:` has to select
-    (`instances`, `links`, `volumes` or nothing), `arms` what the target must mount at its start.
+    (`instances`, `links`, `volumes`, `regions` or nothing), `arms` what the target must mount at
+    its start. `role` is the one that a store's copy must have to be struck (`primary`,
+    `standby`); `where:` then has to name the store.
     """
 
     kind: ClassVar[str] = ""
     needs: ClassVar[tuple[type, ...]] = ()
     points_at: ClassVar[str] = "links"
     arms: ClassVar[tuple[str, ...]] = ()
+    role: ClassVar[Literal["primary", "standby"] | None] = None
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

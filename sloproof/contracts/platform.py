@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sloproof.contracts.effect import Effect
-from sloproof.contracts.probe import Witness
+from sloproof.contracts.probe import ProbeSpec, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Link:
 
     `source` and `target` are services; `source_instance` and `target_instance` narrow the link to
     copies where it carries the calls of only these ("" means any). `entry` says that every request
-    of the load crosses it.
+    of the load crosses it. The regions are those of the services at its ends.
     """
 
     name: str
@@ -42,6 +42,8 @@ class Link:
     source_instance: str = ""
     target_instance: str = ""
     entry: bool = False
+    source_region: str = ""
+    target_region: str = ""
 
 
 class Direction(StrEnum):
@@ -119,6 +121,12 @@ class Platform(ABC):
     def role(self, instance: Instance) -> str:
         """What this copy of a store is now: `primary`, `standby`, or "" where nobody can tell."""
         return ""
+
+    def standing_probes(self, measured: Collection[str]) -> Sequence[ProbeSpec]:
+        """What is asked throughout every run, whatever its faults are: of each copy of a store its
+        role, as `role:INSTANCE`, and of the stores in `measured` each copy's lag, `lag:INSTANCE`.
+        """
+        return ()
 
     def lacks(self, capability: type) -> str:
         """Why it can't do exactly that and what would help, or "" if it can."""

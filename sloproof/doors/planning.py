@@ -120,20 +120,18 @@ def _after(after: After | None) -> str:
 
 def _fault(each: FaultPlan, loaded: Loaded, seed: int) -> dict[str, Any]:
     from sloproof.spec.plain import as_written
-    from sloproof.spec.selectors import link_name, matching_instances, matching_links
+    from sloproof.spec.selectors import matched
 
-    matches: list[str] = []
-    if each.fault.points_at == "instances":
-        matches = [copy.name for copy in matching_instances(each.where, loaded.target)]
-    elif each.fault.points_at == "links":
-        matches = [link_name(link) for link in matching_links(each.where, loaded.target)]
-    elif each.where.volume:
+    found = matched(each.fault.points_at, each.where, loaded.target)
+    matches = [name.partition(" ")[2] for name in found]
+    if each.where.volume:
         matches = [each.where.volume]
     return {
         "name": each.name,
         "inject": each.fault.kind,
         "with": as_written(each.fault),
         "matches": matches,
+        "role": each.where.role or each.fault.role,
         "pick": as_written(each.where.pick) if each.where.pick else None,
         "picks": _picks(each, loaded, seed),
         "needs": [need.__name__ for need in each.fault.needs],
@@ -210,6 +208,8 @@ def _words(each: Mapping[str, Any]) -> str:
 def _fault_words(fault: Mapping[str, Any], seed: int) -> str:
     fields = ", ".join(f"{name} {_plain(value)}" for name, value in fault["with"].items())
     where = ", ".join(fault["matches"]) or "–"
+    if fault["role"]:
+        where = f"the {fault['role']} of {where}"
     pick = f" ({_pick_words(fault, seed)})" if fault["pick"] else ""
     needs = ", ".join(fault["needs"]) or "nothing"
     what = f"{fault['inject']} {fields}".strip()

@@ -25,7 +25,15 @@ _children: list[subprocess.Popen[bytes]] = []  # the kernel keeps the dead until
 
 def reap() -> None:
     """Ask after the children of this process, so that dead ones don't stay as zombies."""
-    _children[:] = [child for child in _children if child.poll() is None]
+    for child in [each for each in _children if each.poll() is not None]:
+        _children.remove(child)
+        if child.stdin is not None:
+            child.stdin.close()
+
+
+def adopt(child: subprocess.Popen[bytes]) -> None:
+    """Ask after this child, too, and keep its standard input open as long as it lives."""
+    _children.append(child)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,7 +154,7 @@ def _lacking(
         Source.CALLS: (bool(target.traces), "traces"),
         Source.SYSTEM_EVENTS: (bool(target.events), "events"),
         Source.SIGNALS: (bool(target.signals), "signals"),
-        Source.PROBES: (bool(target.probes), "probes"),
+        Source.PROBES: (bool(target.probes or target.stores), "probes"),
     }
     for source in reads:
         there, word = declared.get(source, (True, ""))
@@ -175,7 +175,7 @@ def _unseen(experiment: Experiment, target: Target | None) -> str:
     for plan in experiment.faults:
         if plan.fault.points_at == "links":
             seen = all(link.entry for link in matching_links(plan.where, target))
-        elif plan.fault.points_at == "instances":
+        elif plan.fault.points_at in ("instances", "regions"):
             copies = matching_instances(plan.where, target)
             services = [
                 (name, service)

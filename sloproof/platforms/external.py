@@ -7,13 +7,14 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from sloproof.platforms.parts.proxied import Proxied
+from sloproof.platforms.parts.stores import Stored
 
 PATIENCE = 2.0
 """Seconds in which a connection has to be made."""
 
 
-class External(Proxied):
-    """What its file gives: proxied links, switches, commands. It has no processes to touch."""
+class External(Stored, Proxied):
+    """What its file gives: proxied links, stores, switches, commands; no processes to touch."""
 
     kind: ClassVar[str] = "external"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sloproof.contracts import (
     Duration,
@@ -26,11 +26,12 @@ from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
 from sloproof.model.target import Finder as FinderSpec
 from sloproof.platforms.parts.proxied import Proxied
+from sloproof.platforms.parts.stores import Stored
 
 OFTEN = Duration(20_000_000)
 
 
-class Local(Proxied, Kills, Pauses):
+class Local(Stored, Proxied, Kills, Pauses):
     """Processes of this host, found by port, pid file or command line."""
 
     kind: ClassVar[str] = "local"
@@ -108,6 +109,14 @@ class Local(Proxied, Kills, Pauses):
             return super().neighbours(effect, struck)
         others = [copy for copy in self.instances() if copy.name not in struck]
         return [_witness(copy, seen.sense, "neighbour") for copy in others]
+
+    def found_by(self, instance: str) -> Mapping[str, Any]:
+        """The finder of its file."""
+        for service in self.target.services.values():
+            for copy in service.instances:
+                if copy.name == instance:
+                    return self._finder(copy).to_json()
+        return {}
 
     def _spec(self, instance: Instance) -> FinderSpec:
         for copy in self.target.services[instance.service].instances:

@@ -17,7 +17,7 @@ from sloproof.run.closing import attempt, collect, discard, drain, outcome, rest
 from sloproof.run.crew import Crew
 from sloproof.run.injector import Injector
 from sloproof.run.journal import Journal
-from sloproof.run.planner import probes_of
+from sloproof.run.planner import measured_stores, probes_of
 from sloproof.run.result import EndEarly, RunResult
 from sloproof.run.target_start import TargetStart
 from sloproof.run.telling import Teller
@@ -99,7 +99,8 @@ class Engine:
         witnesses = planner.witnesses(self._experiment.faults, self._tick_only)
         target = self._start.target
         self._watching = True
-        self._found(crew.prober.prepare(*probes_of(target, witnesses)))
+        standing = crew.platform.standing_probes(measured_stores(self._experiment))
+        self._found(crew.prober.prepare(*probes_of(target, witnesses, standing)))
         if crew.load is not None:
             self._found(crew.load.prepare(target))
         crew.observer.prepare(target, self._origin)

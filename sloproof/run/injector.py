@@ -31,6 +31,7 @@ class InForce:
     """The effects of one occurrence: those applied, and when to look for new ones to hold."""
 
     occurrence: Occurrence
+    struck: Where = field(default_factory=Where)
     applied: list[tuple[Effect, Json]] = field(default_factory=list)
     holds: bool = False
     next_look: int = 0
@@ -65,7 +66,7 @@ class Injector:
         """
         plan = occurrence.plan
         planned = self.planner.plan(plan, occurrence.index, meanwhile)
-        state = InForce(occurrence, holds=planned.holds, next_look=now + HOLD)
+        state = InForce(occurrence, planned.where, holds=planned.holds, next_look=now + HOLD)
         numbered = [self._numbered(effect) for effect in planned.effects]
         self._tell(
             "fault.injecting",
@@ -92,7 +93,7 @@ class Injector:
     def _strike_again(self, state: InForce, meanwhile: Meanwhile) -> None:
         occurrence = state.occurrence
         try:
-            planned = self.planner.plan(occurrence.plan, occurrence.index, meanwhile)
+            planned = self.planner.again(occurrence.plan, occurrence.index, state.struck, meanwhile)
         except PlatformError:
             return  # nothing lives now that could be struck
         nobody = Owner(self._run, 0)

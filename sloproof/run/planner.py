@@ -10,9 +10,9 @@ from sloproof.contracts import Effect, ProbeSpec, Repeat, Where, Witness
 from sloproof.errors import PlatformError
 from sloproof.model.target import Target
 from sloproof.run.crew import Crew
-from sloproof.run.selection import resolve
+from sloproof.run.selection import resolve, resolve_again
 from sloproof.run.timeline import Occurrence
-from sloproof.spec.experiment import FaultPlan
+from sloproof.spec.experiment import Experiment, FaultPlan
 
 Meanwhile = Callable[[], None]
 
@@ -36,6 +36,20 @@ class Planner:
     def plan(self, plan: FaultPlan, occurrence: int, meanwhile: Meanwhile) -> Planned:
         """What the fault would do now; raises `PlatformError` where it can do nothing."""
         planned: Planned = self.crew.aside(lambda: self._plan(plan, occurrence), meanwhile)
+        return planned
+
+    def again(
+        self, plan: FaultPlan, occurrence: int, struck: Where, meanwhile: Meanwhile
+    ) -> Planned:
+        """What a fault that is held would do now: to those it struck, or with `scope: service` to
+        all that match now; raises `PlatformError` where it can do nothing."""
+
+        def work() -> Planned:
+            if plan.scope == "service":
+                return self._plan(plan, occurrence)
+            return self._planned(plan, resolve_again(plan, self.crew.platform, struck))
+
+        planned: Planned = self.crew.aside(work, meanwhile)
         return planned
 
     def witnesses(self, plans: Iterable[FaultPlan], meanwhile: Meanwhile) -> list[Witness]:
@@ -65,7 +79,9 @@ class Planner:
         lacking = [self.crew.platform.lacks(need) for need in plan.fault.needs]
         if any(lacking):
             raise PlatformError(f"fault {plan.name}: {'; '.join(filter(None, lacking))}")
-        where = resolve(plan, self.crew.platform, self.seed, occurrence)
+        return self._planned(plan, resolve(plan, self.crew.platform, self.seed, occurrence))
+
+    def _planned(self, plan: FaultPlan, where: Where) -> Planned:
         effects: list[Effect] = []
         holds = plan.scope == "service"
         for step in plan.fault.plan(where, self.crew.platform):
@@ -74,6 +90,10 @@ class Planner:
                 effects.append(step.effect)
             elif isinstance(step, Effect):
                 effects.append(step)
+        if not effects:
+            raise PlatformError(
+                f"fault {plan.name}: there is nothing that it could do to its `where`"
+            )
         return Planned(where, tuple(effects), holds)
 
     def _witnesses(self, plans: Iterable[FaultPlan]) -> list[Witness]:
@@ -89,15 +109,24 @@ class Planner:
         return found
 
 
-def probes_of(target: Target, witnesses: Sequence[Witness]) -> tuple[list[ProbeSpec], list[str]]:
-    """The target's probes and signals and the witnesses', each name once; the signals' names."""
+def probes_of(
+    target: Target, witnesses: Sequence[Witness], standing: Sequence[ProbeSpec] = ()
+) -> tuple[list[ProbeSpec], list[str]]:
+    """The target's probes and signals, the witnesses' and the `standing` ones, each name once; the
+    signals' names."""
     own = [
         ProbeSpec(one.name, one.kind, dict(one.params), one.every, one.timeout)
         for one in (*target.probes, *target.signals)
     ]
     seen = [probe for witness in witnesses for probe in witness.probes]
-    by_name = {probe.name: probe for probe in (*seen, *own)}
+    by_name = {probe.name: probe for probe in (*seen, *standing, *own)}
     return list(by_name.values()), [signal.name for signal in target.signals]
+
+
+def measured_stores(experiment: Experiment) -> frozenset[str]:
+    """The stores whose copies' lag a claim is about."""
+    checks = (line.check for line in experiment.verify)
+    return frozenset(str(getattr(c, "store", "")) for c in checks if c.measures_lag)
 
 
 def _target(effect: Effect, where: Where) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sloproof.contracts import Instance, Link, Platform, Where
@@ -44,11 +44,33 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
         links = [link for link in on.links() if _link_matches(link, where)]
         return Where(links=_picked(links, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "instances":
+        where = replace(where, role=where.role or plan.fault.role)
         living = [copy for copy in on.instances() if _instance_matches(copy, where, on)]
         return Where(instances=_picked(living, where.pick or Pick(all=True), draw))
+    if plan.fault.points_at == "regions":
+        return _region(where.region or "", on, plan.name)
     if plan.fault.points_at == "volumes":
         return Where(volumes=(where.volume or "",))
     return Where()
+
+
+def resolve_again(plan: FaultPlan, on: Platform, struck: Where) -> Where:
+    """What lives now of all that was struck: a fault that is held strikes these, and no others."""
+    names = {copy.name for copy in struck.instances}
+    living = tuple(copy for copy in on.instances() if copy.name in names)
+    if not living:
+        raise PlatformError(f"fault {plan.name}: none of what it struck lives now")
+    return replace(struck, instances=living)
+
+
+def _region(region: str, on: Platform, fault: str) -> Where:
+    """The copies that live in a region, and the links with an end there."""
+    copies = tuple(copy for copy in on.instances() if copy.region == region)
+    ends = [(link, (link.source_region, link.target_region)) for link in on.links()]
+    links = tuple(link for link, regions in ends if region in regions)
+    if not copies and not links:
+        raise PlatformError(f"fault {fault}: nothing that lives now is in region {region}")
+    return Where(instances=copies, links=links)
 
 
 def _link_matches(link: Link, where: Selector) -> bool:

@@ -15,6 +15,7 @@ _FITTING = {
     "instances": ("service", "instance", "region", "labels", "store", "role", "pick"),
     "links": ("from", "to", "pick"),
     "volumes": ("volume", "pick"),
+    "regions": ("region",),
     "load": (),
     "nothing": (),
     "": (),
@@ -22,6 +23,7 @@ _FITTING = {
 _ANY_OF = {
     "instances": ("service", "instance", "region", "labels", "store"),
     "volumes": ("volume",),
+    "regions": ("region",),
 }
 
 
@@ -58,6 +60,26 @@ def matching_links(where: Selector, target: Target) -> list[TargetLink]:
     ]
 
 
+def links_of_region(region: str, target: Target) -> list[TargetLink]:
+    """The links into a region, out of it and within it."""
+    own = {name for name, service in target.services.items() if service.region == region}
+    return [link for link in target.links if own & {link.source, link.to}]
+
+
+def matched(points_at: str, where: Selector, target: Target) -> list[str]:
+    """What a selector matches, each with its sort: `instance web-1`, `link web → db`."""
+    copies: list[Finder] = []
+    links: list[TargetLink] = []
+    if points_at in ("instances", "regions"):
+        copies = matching_instances(where, target)
+    if points_at == "links":
+        links = matching_links(where, target)
+    if points_at == "regions":
+        links = links_of_region(where.region or "", target)
+    names = [f"instance {copy.name}" for copy in copies]
+    return names + [f"link {link_name(link)}" for link in links]
+
+
 @dataclass(frozen=True, slots=True)
 class Aim:
     """What a fault points at, so far as its entry tells, whether or not its own fields fit."""
@@ -78,8 +100,10 @@ def check_selectors(
             continue
         if aim.where.pick is not None:
             _check_pick(aim.where.pick, (*place, "pick"), problems)
-        if points_at in ("instances", "links"):
-            wanted[n] = _check_matches(aim.where, points_at, target, place, problems)
+        if aim.shape.role:
+            _check_role(aim, place, problems)
+        if points_at in ("instances", "links", "regions"):
+            wanted[n] = _check_matches(aim, target, place, problems)
     _check_fights(plans, {n: found for n, found in wanted.items() if n in plans}, problems)
 
 
@@ -122,23 +146,29 @@ def _check_pick(pick: Pick, place: Place, problems: Problems) -> None:
         problems.add((*place, "percent"), "picks nothing")
 
 
-def _check_matches(
-    where: Selector, points_at: str, target: Target, place: Place, problems: Problems
-) -> set[str]:
+def _check_role(aim: Aim, place: Place, problems: Problems) -> None:
+    """A fault that strikes one role only has to know the store, and no other role will do."""
+    shape, where = aim.shape, aim.where
+    if where.store is None:
+        problems.add(place, f"{shape.kind} needs where: store, whose {shape.role} it strikes")
+    if where.role not in (None, shape.role):
+        problems.add((*place, "role"), f"{shape.kind} strikes a {shape.role}, no {where.role}")
+
+
+def _check_matches(aim: Aim, target: Target, place: Place, problems: Problems) -> set[str]:
     """Names of what is matched; nothing where the fault may yet pick among them."""
-    if points_at == "instances":
-        found = [f"instance {copy.name}" for copy in matching_instances(where, target)]
-    else:
-        found = [f"link {link_name(link)}" for link in matching_links(where, target)]
+    where, points_at = aim.where, aim.shape.points_at
+    role = where.role or aim.shape.role
+    found = matched(points_at, where, target)
     if not found:
         problems.add(place, f"matches nothing in target {target.name}{_hint(where, target)}")
-    elif where.pick is None and where.role is None and len(found) > 1 and points_at == "instances":
+    elif where.pick is None and not role and len(found) > 1 and points_at == "instances":
         names = ", ".join(each.partition(" ")[2] for each in found)
         problems.add(place, f"matches {len(found)} ({names}): narrow it, or say how many to pick")
     elif where.pick is not None and where.pick.count is not None and where.pick.count > len(found):
         message = f"asks for {where.pick.count}, but only {len(found)} match"
         problems.add((*place, "pick", "count"), message)
-    sure = where.role is None and (where.pick is None or where.pick.all)
+    sure = not role and (where.pick is None or where.pick.all)
     return set(found) if sure else set()
 
 

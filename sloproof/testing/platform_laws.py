@@ -12,9 +12,11 @@ from sloproof.contracts import (
     CutMode,
     CutsLinks,
     DelaysLinks,
+    DelaysReplay,
     Direction,
     Duration,
     Effect,
+    FillsConnections,
     Instance,
     KillMode,
     Kills,
@@ -51,6 +53,8 @@ ON_INSTANCES: Sequence[tuple[type, Trial]] = (
     (Kills, lambda on, copy: on.kill(copy, KillMode.CRASH, "KILL", Duration(0))),
     (Kills, lambda on, copy: on.kill(copy, KillMode.DELETE, "TERM", SHORT)),
     (Pauses, lambda on, copy: on.pause(copy)),
+    (DelaysReplay, lambda on, copy: on.delay_replay(copy, SHORT)),
+    (FillsConnections, lambda on, copy: on.fill_connections(copy, 0)),
 )
 
 
