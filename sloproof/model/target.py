@@ -58,6 +58,8 @@ class Finder:
     """Words that all stand in the arguments of its process."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels by which `where` can select it."""
+    region: str = ""
+    """The region it is in, where the copies of its service are in several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,10 @@ class Service:
     """The region it is in."""
     restore: Command | None = None
     """Brings a copy back that nobody healed; `{instance}` stands for its name."""
+
+    def region_of(self, copy: Finder) -> str:
+        """The region that one of its copies is in."""
+        return copy.region or self.region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,3 +243,12 @@ class Target:
     """What may be touched beyond loopback, and how hard."""
     arms: tuple[str, ...] = ()
     """Which faults it is prepared for since its start."""
+
+    def region_at(self, service: str, instance: str = "") -> str:
+        """The region at an end of a link: the copy's, or that which all copies are in, else ""."""
+        found = self.services.get(service)
+        if found is None:
+            return ""
+        named = [copy for copy in found.instances if instance in ("", copy.name)]
+        regions = {found.region_of(copy) for copy in named}
+        return regions.pop() if len(regions) == 1 else ""

@@ -71,7 +71,8 @@ class Local(Stored, Proxied, Kills, Pauses):
                 life = self._finder(copy).find()
                 if life is not None:
                     labels = dict(copy.labels)
-                    found.append(Instance(copy.name, name, str(life), service.region, labels))
+                    region = service.region_of(copy)
+                    found.append(Instance(copy.name, name, str(life), region, labels))
         return tuple(found)
 
     def kill(self, instance: Instance, mode: KillMode, signal: str, grace: Duration) -> Effect:

@@ -34,7 +34,7 @@ def matching_instances(where: Selector, target: Target) -> list[Finder]:
         for name, service in target.services.items()
         for copy in service.instances
         if where.service in (None, name)
-        and where.region in (None, service.region)
+        and where.region in (None, service.region_of(copy))
         and where.instance in (None, copy.name)
         and where.labels.items() <= copy.labels.items()
         and (where.store is None or copy.name in copies_of(where.store, target))
@@ -62,8 +62,15 @@ def matching_links(where: Selector, target: Target) -> list[TargetLink]:
 
 def links_of_region(region: str, target: Target) -> list[TargetLink]:
     """The links into a region, out of it and within it."""
-    own = {name for name, service in target.services.items() if service.region == region}
-    return [link for link in target.links if own & {link.source, link.to}]
+    return [
+        link
+        for link in target.links
+        if region
+        in (
+            target.region_at(link.source, link.source_instance),
+            target.region_at(link.to, link.target_instance),
+        )
+    ]
 
 
 def matched(points_at: str, where: Selector, target: Target) -> list[str]:
@@ -178,7 +185,11 @@ def _hint(where: Selector, target: Target) -> str:
     called |= {link.source_instance for link in target.links}
     called |= {link.target_instance for link in target.links}
     copies = {copy.name for service in target.services.values() for copy in service.instances}
-    regions = {service.region for service in target.services.values()}
+    regions = {
+        service.region_of(copy)
+        for service in target.services.values()
+        for copy in service.instances
+    }
     for value, known in (
         (where.service, services),
         (where.source, called),

@@ -82,7 +82,7 @@ class Described(Platform, Switches, RunsCommands):
                 name=copy.name,
                 service=name,
                 incarnation="",
-                region=service.region,
+                region=service.region_of(copy),
                 labels=dict(copy.labels),
             )
             for name, service in self.target.services.items()
@@ -107,16 +107,11 @@ class Described(Platform, Switches, RunsCommands):
                 source_instance=link.source_instance,
                 target_instance=link.target_instance,
                 entry=link.entry,
-                source_region=self._region(link.source),
-                target_region=self._region(link.to),
+                source_region=self.target.region_at(link.source, link.source_instance),
+                target_region=self.target.region_at(link.to, link.target_instance),
             )
             for link in self.target.links
         )
-
-    def _region(self, service: str) -> str:
-        """The region of a service, "" for one without or outside of the target."""
-        found = self.target.services.get(service)
-        return found.region if found else ""
 
     def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """None that can be seen from here."""
