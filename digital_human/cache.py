@@ -15,9 +15,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from valkey.asyncio import Valkey
+from valkey.exceptions import ConnectionError as ValkeyConnectionError
+from valkey.exceptions import TimeoutError as ValkeyTimeout
 from valkey.exceptions import ValkeyError
 
+from digital_human.call_log import CallLog
 from digital_human.settings import CacheSettings
+from digital_human.topology import CACHE
 
 Value = dict[str, Any]
 RETRY_S = 0.5
@@ -32,9 +36,11 @@ class Cache:
         address: str,
         settings: CacheSettings,
         registry: CollectorRegistry,
+        calls: CallLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._calls = calls
         self._clock = clock
         self._near: OrderedDict[str, tuple[float, Value]] = OrderedDict()
         self._far = Valkey.from_url(address, socket_timeout=None)
@@ -98,15 +104,25 @@ class Cache:
         if self._clock() < self._rested:
             _unasked(question)
             return None
+        began = time.monotonic_ns()
         try:
             async with asyncio.timeout(self._settings.timeout):
                 answer = await question
-        except (ValkeyError, OSError, TimeoutError):
+        except (ValkeyError, OSError, TimeoutError) as error:
+            self._calls.note(CACHE, began, _outcome(error))
             self._up.set(0)
             self._rested = self._clock() + RETRY_S
             return None
+        self._calls.note(CACHE, began, "ok")
         self._up.set(1)
         return answer
+
+
+def _outcome(error: Exception) -> str:
+    """How a call ended, in the words of all calls. Valkey's own time-out is none of Python's."""
+    if isinstance(error, TimeoutError | ValkeyTimeout):
+        return "timeout"
+    return "reset" if isinstance(error, OSError | ValkeyConnectionError) else "error"
 
 
 def _unasked(question: Awaitable[Any]) -> None:

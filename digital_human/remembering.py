@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from digital_human.cache import Cache
+from digital_human.call_log import CallLog
 from digital_human.copy_config import CopyConfig
 from digital_human.memory import Memory
 from digital_human.roles import Roles
@@ -28,11 +29,12 @@ def remembering(config: CopyConfig, registry: CollectorRegistry) -> Memory | Non
     if not stores:
         return None
     settings = config.settings
+    calls = CallLog("dialogue", config)
     cache = None
     if settings.cache.enabled and CACHE in config.links:
-        cache = Cache(config.links[CACHE], settings.cache, registry)
+        cache = Cache(config.links[CACHE], settings.cache, registry, calls)
     roles = Roles.read(Path(config.files["roles"]))
-    return Memory(Stores(stores, roles, settings.database), cache, settings.database)
+    return Memory(Stores(stores, roles, settings.database, calls), cache, settings.database)
 
 
 def notes_and_roles(memory: Memory) -> Sequence[Route]:

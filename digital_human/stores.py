@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,8 +11,10 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from digital_human.call_log import CallLog
 from digital_human.roles import Roles
 from digital_human.settings import DatabaseSettings
+from digital_human.topology import STORE
 from digital_human.web import Unavailable
 
 T = TypeVar("T")
@@ -28,8 +31,13 @@ class Stores:
     """Connections to every copy. Belongs to one event loop."""
 
     def __init__(
-        self, addresses: Mapping[str, str], roles: Roles, settings: DatabaseSettings
+        self,
+        addresses: Mapping[str, str],
+        roles: Roles,
+        settings: DatabaseSettings,
+        calls: CallLog,
     ) -> None:
+        self._calls = calls
         self._timeout = settings.timeout
         self._pools: dict[str, Pool] = {
             name: _pool(address, settings) for name, address in addresses.items()
@@ -80,22 +88,34 @@ class Stores:
 
     async def _on(self, name: str, use: Callable[[Pool], Awaitable[T]]) -> T:
         """Within the time, whatever the connection does: one that hangs is left to its pool."""
+        began = time.monotonic_ns()
         task = asyncio.ensure_future(use(self._pools[name]))
         done, _ = await asyncio.wait({task}, timeout=self._timeout)
         if not done:
             self._late.add(task)
             task.add_done_callback(self._forget)
             task.cancel()
+            self._calls.note(STORE, began, "timeout", copy=name)
             raise StoreUnavailable(f"{name} did not answer within {self._timeout:g} s")
         try:
-            return task.result()
+            found = task.result()
         except (psycopg.Error, PoolTimeout, OSError) as error:
+            self._calls.note(STORE, began, _outcome(error), copy=name)
             raise StoreUnavailable(f"{name}: {error}") from error
+        self._calls.note(STORE, began, "ok", copy=name)
+        return found
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._late.discard(task)
         if not task.cancelled():
             task.exception()  # asked for, else the loop complains that nobody did
+
+
+def _outcome(error: Exception) -> str:
+    """How a call ended, in the words of all calls."""
+    if isinstance(error, PoolTimeout):
+        return "refused"  # no connection was to be had
+    return "reset" if isinstance(error, psycopg.OperationalError | OSError) else "error"
 
 
 def _pool(address: str, settings: DatabaseSettings) -> Pool:

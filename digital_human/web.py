@@ -27,6 +27,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digital_human.parent import PARENT
+
 MAX_BODY = 64 * 1024
 # Above every client's idle time-out, so that a reused connection is never closed by the server.
 KEEP_ALIVE_S = 75
@@ -118,7 +120,7 @@ def serve(app: ASGIApp, fd: int) -> None:
 
 
 class Measured:
-    """Counts requests and their durations by handler, method and status."""
+    """Counts requests and their durations by handler, method and status; notes whose they are."""
 
     def __init__(self, app: ASGIApp, *, service: str, registry: CollectorRegistry) -> None:
         self._app = app
@@ -140,6 +142,8 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        headers = dict(scope["headers"])
+        PARENT.set(headers.get(b"x-request-id", b"").decode("latin-1"))
         began = time.perf_counter()
         status = 500
 
