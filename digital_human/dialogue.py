@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from digital_human.client import CallMetrics, Client
 from digital_human.copy_config import CopyConfig
 from digital_human.memory import Memory
+from digital_human.parent import PARENT
 from digital_human.remembering import notes_and_roles, remembering
 from digital_human.sessions import Session, find_session, new_session
 from digital_human.stores import StoreUnavailable
@@ -88,7 +88,7 @@ class Dialogue:
     async def turn(self, request: Request) -> Response:
         session = _session(request)
         text = said(await read_object(request))
-        parent = request.headers.get("x-request-id") or str(uuid.uuid4())
+        parent = PARENT.get()
         answer, degraded = await self._answer(text, parent)
         spoken = await self._speech.post("/speak", {"text": answer}, parent=parent)
         speech = spoken.get("url") if spoken else None

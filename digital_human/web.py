@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -143,7 +144,7 @@ class Measured:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        PARENT.set(headers.get(b"x-request-id", b"").decode("latin-1"))
+        PARENT.set(headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid.uuid4()))
         began = time.perf_counter()
         status = 500
 

@@ -61,6 +61,8 @@ class EffectFacts:
     target: LinkTarget | InstanceTarget | None
     witness: WitnessPlan | None
     neighbours: tuple[WitnessPlan, ...]
+    again: bool = False
+    """Whether it struck what had come in place of what was struck before: a fault that holds."""
     applying: int | None = None
     applied: int | None = None
     undoing: int | None = None
@@ -198,6 +200,7 @@ def _planned(data: Mapping[str, Any]) -> EffectFacts:
         target=_target(data.get("target") or {}),
         witness=_witness(witness) if witness else None,
         neighbours=tuple(map(_witness, data.get("neighbours") or ())),
+        again=bool(data.get("again", False)),
     )
 
 

@@ -146,7 +146,11 @@ def _gone_early(
 
 
 def _began(facts: Occurrence, applied: list[EffectFacts], seen: dict[int, Fidelity]) -> Interval:
-    """Between the first call to `apply` and the moment by which every part was seen."""
+    """Between the first call to `apply` and the moment by which every part was seen.
+
+    What a fault that holds struck later belongs to its being in force, not to its beginning.
+    """
+    applied = [effect for effect in applied if not effect.again]
     low = min((e.applying for e in applied if e.applying is not None), default=facts.began)
     parts = [low]
     for effect in applied:

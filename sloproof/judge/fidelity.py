@@ -63,7 +63,7 @@ def fidelity(record: Record, effect: EffectFacts, span: Span) -> Fidelity:
     if plan is None:
         return Fidelity(witnessed=True)
     fresh = [name for name in plan.probes if name not in plan.kept] or list(plan.probes)
-    seen = [_by_probe(record, plan, name, span) for name in fresh]
+    seen = [_by_probe(record, plan, name, span, again=effect.again) for name in fresh]
     if not seen:
         return Fidelity(witnessed=False, reason="its witness has no probe")
     doubtful = [each for each in seen if not each.witnessed]
@@ -130,7 +130,10 @@ def _feels(record: Record, plan: WitnessPlan, probe: str, span: Span) -> bool | 
     return present > limit * (present + absent)
 
 
-def _by_probe(record: Record, plan: WitnessPlan, probe: str, span: Span) -> Fidelity:
+def _by_probe(
+    record: Record, plan: WitnessPlan, probe: str, span: Span, *, again: bool
+) -> Fidelity:
+    """What one probe saw. What is struck `again` is struck at once: nobody saw it before."""
     samples = record.probe(probe)
     if samples is None:
         return Fidelity(witnessed=False, reason=f"its witness {probe} took no sample")
@@ -146,7 +149,7 @@ def _by_probe(record: Record, plan: WitnessPlan, probe: str, span: Span) -> Fide
     measured = _measured(plan, reading, inside, span)
     vanished = _vanished(reading, span)
     doubts = (
-        _before(plan, reading, span),
+        "" if again else _before(plan, reading, span),
         _throughout(plan, reading, inside),
         _size(plan, reading, inside, measured),
         _after(plan, reading, span, vanished),

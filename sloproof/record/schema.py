@@ -48,7 +48,8 @@ EVENTS = {
     "phase": "phase: one of prepare ready warmup baseline faults recovery read-back restore "
     "seal; it begins",
     "fault.injecting": "fault, occurrence, inject, fields, effects: [number…]",
-    "effect.planned": "number, fault, effect (text), lasting, target (link or instance), witness, "
+    "effect.planned": "number, fault, effect (text), lasting, again: whether it strikes what came "
+    "in place of what was struck, target (link or instance), witness, "
     "neighbours: [witness…]",
     "effect.applying": "number",
     "effect.applied": "number; the service accepted it",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from sloproof.contracts import Effect, Json, Owner, Undone, Where
+from sloproof.contracts import Duration, Effect, Json, Owner, Undone, Where
 from sloproof.errors import EffectError, HarnessError, PlatformError
 from sloproof.model.clock import boot_id
 from sloproof.run.crew import Crew
@@ -21,6 +21,7 @@ WITNESSES = 5_000_000_000
 HEAL_CHECK = 200_000_000
 
 LOOK = 1_000_000_000
+SELDOM = Duration(200_000_000)
 
 Tell = Callable[..., None]
 Aside = Callable[[Callable[[], Any], Meanwhile], Any]
@@ -80,7 +81,8 @@ class Injector:
         self._await_witnesses(numbered, waiting)
         self._in_force[occurrence.id] = state
         for effect in numbered:
-            self._tell_plan(effect, occurrence, planned.where, meanwhile)
+            described = self.planner.described(effect, occurrence, planned.where, meanwhile)
+            self._tell("effect.planned", **described)
             state.applied.append((effect, self.apply(effect, meanwhile)))
 
     def hold(self, now: int, meanwhile: Meanwhile) -> None:
@@ -102,12 +104,14 @@ class Injector:
             if effect.bound(nobody) in struck:
                 continue
             numbered = self._numbered(effect)
-            self._tell_plan(numbered, occurrence, planned.where, meanwhile)
+            described = self.planner.described(numbered, occurrence, planned.where, meanwhile)
+            self._tell("effect.planned", **described, again=True)
             try:
                 prior = self._intend(numbered, meanwhile)
             except EffectError:
                 continue  # it went while it was looked at; the next round sees what came instead
             state.applied.append((numbered, self._carry_out(numbered, prior, meanwhile)))
+            self._watch_struck_again(numbered)
 
     def apply(self, effect: Effect, meanwhile: Meanwhile) -> Json:
         """Capture, journal, apply, journal; gives what was captured."""
@@ -264,10 +268,11 @@ class Injector:
                 return  # the judge will say that it was not seen absent before
             waiting()
 
-    def _tell_plan(
-        self, effect: Effect, occurrence: Occurrence, where: Where, meanwhile: Meanwhile
-    ) -> None:
-        self._tell("effect.planned", **self.planner.described(effect, occurrence, where, meanwhile))
+    def _watch_struck_again(self, effect: Effect) -> None:
+        """Let a blow be seen that could not wait to be seen absent; many may come, so seldom."""
+        witness = effect.witness()
+        for probe in witness.probes if witness else ():
+            self._crew.prober.add(replace(probe, every=SELDOM))
 
     def _numbered(self, effect: Effect) -> Effect:
         self._count += 1

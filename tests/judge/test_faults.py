@@ -294,3 +294,31 @@ def _witness_of(builder: RecordBuilder) -> dict[str, Any]:
     planned = next(data for _, kind, data in builder._events if kind == "effect.planned")
     witness: dict[str, Any] = planned["witness"]
     return witness
+
+
+@pytest.mark.parametrize(
+    ("detail", "again", "witnessed"),
+    [("gone", True, True), ("gone", False, False), ("", True, False)],
+)
+def test_what_came_back_and_was_struck_again_was_not_seen_before_but_must_be_seen_struck(
+    tmp_path: Path, detail: str, again: bool, witnessed: bool
+) -> None:
+    kill = replace(
+        FAULT, sense=Sense.GONE, size=None, lasting=True, until=None, healed=9.0, target=INSTANCE
+    )
+    builder = faulted(GOOD, kill)
+    witness = {"sense": "gone", "probes": ["second"]}
+    plan = {"fault": "slow", "occurrence": 1, "effect": "again", "lasting": True}
+    builder.event(
+        9.1, "effect.planned", number=2, **plan, target=INSTANCE, witness=witness, again=again
+    )
+    builder.event(9.1, "effect.applying", number=2)
+    builder.event(9.11, "effect.applied", number=2)
+    builder.event(11, "effect.healed", number=2)
+    builder.probe(
+        "second", f"from to ok detail\n9.2s 25s {'no' if detail else 'yes'} {detail or '-'}"
+    )
+    found = fault_measure(judged(builder, tmp_path))
+    assert found["witnessed"] is witnessed, found["witness_reason"]
+    if witnessed:
+        assert found["began_s"][1] < 6  # from the end of warm-up

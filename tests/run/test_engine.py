@@ -111,6 +111,12 @@ def test_a_held_kill_strikes_replacements_too(simulation: Simulation) -> None:
     plan = planned(FAULTS["pod_kill"](hold=True), WEB, at=seconds(6), for_=seconds(10))
     simulation.run(experiment(plan))
     assert len(simulation.record.of_kind("effect.applied")) >= 4
+    first, *later = (e.data for e in simulation.record.of_kind("effect.planned"))
+    assert "again" not in first
+    assert all(blow["again"] for blow in later)
+    for blow in later:
+        [probe] = blow["witness"]["probes"]
+        assert simulation.record.probe(probe) is not None
 
 
 def test_a_repeated_fault_happens_as_often_as_it_says(simulation: Simulation) -> None:
