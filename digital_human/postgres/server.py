@@ -95,7 +95,7 @@ class Server:
 
         Raises `Unfit` if the folder can't be used or has data already, else `CommandFailed`.
         """
-        self._make_folders()
+        self.prepare()
         if self.data.exists():
             raise Unfit(f"{self.data} exists already: remove it, or start the server as it is")
         await self._run(
@@ -120,7 +120,7 @@ class Server:
         What the standby reads comes through that address for good. The slot is created on the
         primary if it isn't there. Data that is here already goes. Raises `PostgresError`.
         """
-        self._make_folders()
+        self.prepare()
         # First, so that nothing is lost for a primary that isn't there.
         await ensure_slot(address(host, port), slot)
         if self.data.exists():
@@ -188,7 +188,8 @@ class Server:
     def _dsn(self, user: str) -> str:
         return address(LOOPBACK, self.port, user)
 
-    def _make_folders(self) -> None:
+    def prepare(self) -> None:
+        """Make the folders for the data. Raises `Unfit` if PostgreSQL can't get to them."""
         self.binaries.check_reach(self.folder.parent)
         self.folder.mkdir(mode=0o711, exist_ok=True)
         self.binaries.check_reach(self.folder)
