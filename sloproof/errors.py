@@ -13,7 +13,8 @@ SloproofError                   exit status 4 unless said otherwise
 │   ├── EffectError        4    a change to the world failed
 │   │   └── Unreachable    4    a control interface gave no answer in time
 │   ├── LoadError          4    the load generator failed
-│   └── ProberError        4    the prober failed
+│   ├── ProberError        4    the prober failed
+│   └── LedgerError        4    the ledger failed
 ├── Interrupted            3    a signal came before anything was begun
 └── NotReverted            5    something could not be put back
 ```
@@ -113,6 +114,10 @@ class LoadError(HarnessError):
 
 class ProberError(HarnessError):
     """The prober failed."""
+
+
+class LedgerError(HarnessError):
+    """The ledger failed."""
 
 
 class Interrupted(SloproofError):

@@ -29,6 +29,8 @@ COLUMNS = {
     "probes": ("probe", "intended", "sent", "finished", "ok", "value", "detail"),
     "calls": tuple(field.name for field in fields(Call)),
     "signals": ("signal", "time", "value", "labels"),
+    "writes": ("sequence", "id", "intended", "sent", "finished", "outcome", "detail"),
+    "copies": ("copy", "sequence", "id", "times"),
 }
 """What the tables must have; a record without a seal may have been made by anybody."""
 
@@ -100,7 +102,7 @@ class Record:
         return [event for event in self.events if event.kind in kinds]
 
     def has(self, table: str) -> bool:
-        """Whether the record has `table` (`requests`, `probes`, `calls`, `signals`, `writes`)."""
+        """Whether the record has `table` (`requests`, `probes`, `calls`, `writes`, …)."""
         return (self.folder / f"{table}.parquet").is_file()
 
     @cached_property
@@ -161,6 +163,15 @@ class Record:
             return []
         rows = self._parquet("calls").read().to_pylist()
         return sorted((Call(**row) for row in rows), key=lambda call: (call.sent, call.finished))
+
+    def table(self, name: str) -> Batch:
+        """A small table (`writes`, `copies`) as arrays by column; empty where there is none."""
+        import numpy as np
+
+        if not self.has(name):
+            return {column: np.zeros(0, np.int64) for column in COLUMNS[name]}
+        table = self._parquet(name).read(columns=list(COLUMNS[name])).combine_chunks()
+        return {column: _array(table.column(column).combine_chunks()) for column in COLUMNS[name]}
 
     def signal(self, name: str) -> list[tuple[int, float, str]]:
         """The samples of one signal: time, value, labels."""

@@ -12,6 +12,12 @@
     the fields of `Call`.
 `signals.parquet`
     `signal`, `time`, `value`, `labels`.
+`writes.parquet` (one row a write of the ledger)
+    `sequence` (int64), `id` (string), `intended`, `sent`, `finished` (NEVER where it did not come
+    so far), `outcome` (see `WriteOutcome`), `detail` (string, one word or two).
+`copies.parquet` (one row for each id of this run that a copy of the store has)
+    `copy` (string), `sequence` (int64; -1 where the id is none that the ledger gives), `id`,
+    `times` (int64: how often).
 `events.jsonl`, `guardian.jsonl`
     chains (see `chain.py`) of `{"n", "t", "kind", …}`; the kinds are in `EVENTS`.
 """
@@ -33,12 +39,14 @@ SEALED = (
     "probes.parquet",
     "calls.parquet",
     "writes.parquet",
+    "copies.parquet",
     "signals.parquet",
 )
 
 EVENTS = {
     "run.started": "run, experiment, wall_ns, monotonic_ns, boot_id, seed, version",
-    "phase": "phase: one of prepare ready warmup baseline faults recovery restore seal; it begins",
+    "phase": "phase: one of prepare ready warmup baseline faults recovery read-back restore "
+    "seal; it begins",
     "fault.injecting": "fault, occurrence, inject, fields, effects: [number…]",
     "effect.planned": "number, fault, effect (text), lasting, target (link or instance), witness, "
     "neighbours: [witness…]",
@@ -56,6 +64,10 @@ EVENTS = {
     "interrupted": "signal",
     "load.started": "at: origin of arrivals; also workers",
     "load.finished": "arrivals, exit; planned arrivals in `planned`; its words in `notices`",
+    "ledger.started": "ledger, rate, slots, timeout_ns; the first write is due at this moment",
+    "ledger.copy": "copy, role: primary standby or '', error: why it could not be read or '', "
+    "stable: whether two looks in a row agreed, rows: how many ids it gave; when the look was over",
+    "ledger.finished": "planned, rows: of the writes; read: whether copies were read back; exit",
     "clock": "drift_ns: wall clock minus monotonic clock, against the anchor",
     "system": "the target's own event: source, instance, event, role (detected action repaired "
     "verified breaker or ''), time (may differ from t), error_ns, detail",
@@ -79,6 +91,19 @@ class RequestOutcome(IntEnum):
     """The arrival found every slot waiting on the system."""
     UNFINISHED = 4
     """In flight when the load ended."""
+
+
+class WriteOutcome(IntEnum):
+    """What the writer of the ledger was told of a write."""
+
+    ACKNOWLEDGED = 0
+    """The store said that it has it: an answer of 2xx, or a commit that returned."""
+    FAILED = 1
+    """Certainly not applied: never sent, or refused by an answer that says so."""
+    INDETERMINATE = 2
+    """Nobody knows: sent, and no answer that tells."""
+    NOT_SENT = 3
+    """It was due while every slot waited on the system."""
 
 
 @dataclass(frozen=True, slots=True)

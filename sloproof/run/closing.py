@@ -1,4 +1,4 @@
-"""The end of a run's measuring: load and prober come to rest, what they saw is written down."""
+"""The end of a run's measuring: whoever measured comes to rest, what was seen is written down."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ Until = Callable[[Callable[[], bool], int, str], None]
 
 
 def discard(crew: Crew) -> None:
-    """Remove the raw files of load and prober: the record's tables hold all that was in them."""
+    """Remove the raw files of whoever measured: the record's tables hold all that was in them."""
     attempt(crew.prober.discard)
     if crew.load is not None:
         attempt(crew.load.discard)
+    if crew.ledger is not None:
+        attempt(crew.ledger.discard)
 
 
 def attempt(step: Callable[[], object]) -> str:
@@ -65,6 +67,9 @@ def drain(crew: Crew, *, loading: bool, until: Until, tell: Tell) -> None:
             load = crew.load
             load.stop(crew.clock.now())
             until(lambda: load.state() == "done", DRAIN, "the load did not end")
+        if (ledger := crew.ledger) is not None:
+            ledger.stop(crew.clock.now(), read=False)  # where it hasn't read the copies back by now
+            until(lambda: ledger.state() == "done", DRAIN, "the ledger did not end")
         crew.prober.stop()
         until(lambda: crew.prober.state() == "done", DRAIN, "the prober did not end")
     except (SloproofError, OSError) as error:
@@ -79,11 +84,25 @@ def collect(
         tell("source.read", of=of, name=name, found=found)
     try:
         facts = crew.aside(lambda: _write_tables(crew, record, origin), meanwhile)
+        if crew.ledger is not None:
+            _tell_ledger(crew.aside(lambda: _write_ledger(crew, record, origin), meanwhile), tell)
     except Exception as error:
         tell("harness.error", where="collect", error=str(error))
         raise HarnessError(f"the record is incomplete: {error}") from error
     if facts:
         tell("load.finished", **facts)
+
+
+def _write_ledger(crew: Crew, record: RecordWriter, origin: int) -> Mapping[str, Any]:
+    return crew.ledger.write(record, origin) if crew.ledger is not None else {}
+
+
+def _tell_ledger(facts: Mapping[str, Any], tell: Tell) -> None:
+    """Each look at a copy at its own moment, then how the ledger ended."""
+    for look in facts["copies"]:
+        shown = {key: value for key, value in look.items() if key != "at"}
+        tell("ledger.copy", moment=look["at"], **shown)
+    tell("ledger.finished", **{key: value for key, value in facts.items() if key != "copies"})
 
 
 def _write_tables(crew: Crew, record: RecordWriter, origin: int) -> Mapping[str, Any]:

@@ -97,6 +97,37 @@ class ProberDriver(Protocol):
         ...
 
 
+class LedgerDriver(Protocol):
+    """The ledger as the engine drives it; times are absolute monotonic nanoseconds."""
+
+    def prepare(self, target: Target) -> Sequence[Effect]:
+        """Get ready to write; gives the effects that start the ledger."""
+        ...
+
+    def state(self) -> str:
+        """`starting`, `ready`, `writing`, `reading`, `done`; raises `LedgerError` if it failed."""
+        ...
+
+    def begin(self, at: int) -> Mapping[str, Any]:
+        """Let the first write be due; gives what the event `ledger.started` holds."""
+        ...
+
+    def stop(self, at: int, *, read: bool) -> None:
+        """Let writes end; then `read` every copy back. Only the first call counts."""
+        ...
+
+    def write(self, record: RecordWriter, origin: int) -> Mapping[str, Any]:
+        """Write the writes and what the copies have; gives what `ledger.finished` holds.
+
+        And under `copies` what each `ledger.copy` does, with its moment under `at`.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Remove what it wrote for itself; the record has it all."""
+        ...
+
+
 class Told(Protocol):
     """An event of the system under test."""
 
@@ -147,3 +178,4 @@ class Crew:
     complete: Callable[[Mapping[str, Any]], Target]
     resolved: Callable[[Target | None], str]
     aside: Callable[[Callable[[], Any], Callable[[], None]], Any]
+    ledger: LedgerDriver | None = None

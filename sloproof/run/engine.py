@@ -1,7 +1,7 @@
 """The engine: phases from prepare to seal, one thread, one loop that never sleeps for long.
 
-prepare → ready → warm-up → baseline → faults → recovery → restore → seal. Whatever ends a run
-early (a stop condition, a signal, a failure) goes on at restore.
+prepare → ready → warm-up → baseline → faults → recovery → read-back (with a ledger) → restore →
+seal. Whatever ends a run early (a stop condition, a signal, a failure) goes on at restore.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sloproof.run.result import EndEarly, RunResult
 from sloproof.run.target_start import TargetStart
 from sloproof.run.telling import Teller
 from sloproof.run.timeline import Occurrence, Timeline
-from sloproof.run.watch import Watch
+from sloproof.run.watch import READ_BACK, Watch
 from sloproof.spec.experiment import Experiment
 from sloproof.spec.objectives import Objectives, RecoveryObjective
 
@@ -30,6 +30,8 @@ SECOND = 1_000_000_000
 HELPERS = 120 * SECOND
 LEAD = SECOND // 5
 GRACE = 10 * SECOND
+READING = 60 * SECOND
+"""So long may the last writes and the reading of all copies take; the ledger bounds both."""
 INJECTING = 60 * SECOND
 """So long an injection may take before the guardian ends it; its witnesses get 5 s of that."""
 
@@ -76,6 +78,7 @@ class Engine:
             self._baseline()
             self._faults()
             self._recovery()
+            self._read_back()
         except EndEarly as early:
             self._tell.forgive()
             how, reason = early.how, early.reason
@@ -103,8 +106,10 @@ class Engine:
         self._found(crew.prober.prepare(*probes_of(target, witnesses, standing)))
         if crew.load is not None:
             self._found(crew.load.prepare(target))
+        if crew.ledger is not None:
+            self._found(crew.ledger.prepare(target))
         crew.observer.prepare(target, self._origin)
-        self._until(self._helpers_ready, HELPERS, "prober and load did not get ready")
+        self._until(self._helpers_ready, HELPERS, "prober, load and ledger did not get ready")
         for notice in crew.load.notices() if crew.load else ():
             self._watch.say(notice)
         self._say_state("before")
@@ -132,23 +137,30 @@ class Engine:
         return bool(self._crew.aside(self._start.there, self._tick_only))
 
     def _helpers_ready(self) -> bool:
-        load = self._crew.load
-        ready = self._crew.prober.state() == "ready"
-        return ready and (load is None or load.state() == "ready")
+        helpers = (self._crew.prober, self._crew.load, self._crew.ledger)
+        return all(helper is None or helper.state() == "ready" for helper in helpers)
 
     def _warm_up(self) -> None:
         now = self._crew.clock.now()
         load, plan = self._crew.load, self._experiment.load
         if load is None or plan is None:
             self._zero = now
+            self._begin_ledger()
             return
         begin = now + LEAD
         self._zero = begin + plan.warmup.ns
         load.begin(begin)
+        self._begin_ledger()
         self._loading = True
         self._tell("load.started", at=begin - self._origin)
         self._phase("warmup", until=self._zero)
         self._wait_until(self._zero)
+
+    def _begin_ledger(self) -> None:
+        """Its first write is due when the baseline begins."""
+        if self._crew.ledger is not None:
+            facts = self._crew.ledger.begin(self._zero)
+            self._tell("ledger.started", moment=self._zero, **facts)
 
     def _baseline(self) -> None:
         end = self._zero + self._experiment.baseline.ns
@@ -179,6 +191,15 @@ class Engine:
         ]
         healed = self._injector.watch_healing(now, self._tick_only)
         return healed and all(self._crew.prober.steady(one, now) for one in objectives)
+
+    def _read_back(self) -> None:
+        """Ask every copy which writes it has, before anything is restored; heeds signals."""
+        ledger = self._crew.ledger
+        if ledger is None:
+            return
+        ledger.stop(self._crew.clock.now(), read=True)
+        self._phase(READ_BACK, until=self._crew.clock.now() + READING)
+        self._until(lambda: ledger.state() == "done", READING, "the copies were not read back")
 
     # -- the end
 

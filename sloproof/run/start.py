@@ -28,6 +28,8 @@ from sloproof.run.engine import Engine
 from sloproof.run.environment import environment
 from sloproof.run.guarding import GuardianProcess
 from sloproof.run.journal import Journal
+from sloproof.run.ledger.driver import RealLedger
+from sloproof.run.ledger.order import Order, order_of
 from sloproof.run.load.pieces import Change
 from sloproof.run.load.profiles import builtin_profiles, find_profiles
 from sloproof.run.load.spec import LoadSpec, load_spec
@@ -167,6 +169,7 @@ class _Start:
             guard=crew.guard,
             load=crew.load,
             prober=crew.prober,
+            ledger=crew.ledger,
             stops=StopWatch(experiment.stop, self.loaded.objectives, crew.load),
             signals=self.signals,
             bulletin=Bulletin(folder),
@@ -205,7 +208,18 @@ class _Start:
             complete=self._complete,
             resolved=self._resolved,
             aside=aside,
+            ledger=self._ledger(work),
         )
+
+    def _ledger(self, work: Path) -> RealLedger | None:
+        ledger = self.loaded.experiment.ledger
+        if ledger is None:
+            return None
+
+        def order(target: Target) -> Order:
+            return order_of(self.run, ledger, target)
+
+        return RealLedger(work / "ledger", order, self.loaded.secrets)
 
     def _platform(self, work: Path) -> Platform:
         target = self.loaded.target

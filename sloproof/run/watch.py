@@ -12,7 +12,7 @@ from sloproof.errors import HarnessError
 from sloproof.model.clock import Clock, wall_minus_monotonic
 from sloproof.model.figures import Live
 from sloproof.run.control import Bulletin, Status
-from sloproof.run.crew import LoadDriver, ProberDriver
+from sloproof.run.crew import LedgerDriver, LoadDriver, ProberDriver
 from sloproof.run.guarding import Guard
 from sloproof.run.progress import Progress
 from sloproof.run.result import EndEarly
@@ -21,6 +21,7 @@ from sloproof.run.stopping import StopWatch
 PAUSE = 10_000_000
 STATUS = 500_000_000
 CLOCK = 1_000_000_000
+READ_BACK = "read-back"
 SETTLING = frozenset({"prepare", "ready", "restore", "seal"})
 
 
@@ -60,6 +61,7 @@ class Watch:
     card: Status
     start_within: int
     anchor: int
+    ledger: LedgerDriver | None = None
     pause: int = PAUSE
     due: int = 0
     phase: str = "prepare"
@@ -104,7 +106,7 @@ class Watch:
     def raise_if_over(self, now: int) -> None:
         """End the run early where a signal, a wish, a condition or a lost guardian asks for it.
 
-        Raises `EndEarly`, or `HarnessError` where guardian, prober or load are lost.
+        Raises `EndEarly`, or `HarnessError` where guardian, prober, load or ledger are lost.
         """
         if self.over:
             return
@@ -120,6 +122,8 @@ class Watch:
             raise HarnessError("the prober ended by itself")
         if self.load is not None and self.load.state() == "done":
             raise HarnessError("the load ended by itself")
+        if self.ledger is not None and self.phase != READ_BACK and self.ledger.state() == "done":
+            raise HarnessError("the ledger ended by itself")
         fired = self.stops.fired(now)
         if fired:
             raise EndEarly("stopped", fired)

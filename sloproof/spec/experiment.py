@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -114,6 +115,18 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Writes of known fate, from the beginning of the baseline to the end of recovery."""
+
+    name: Name
+    """One of the target's `ledgers`."""
+    rate: Rate = Rate(Fraction(50))
+    """How often a write is due, evenly spaced, however slow the system is."""
+    slots: Annotated[int, Field(ge=1, le=1000)] = 16
+    """How many may be in flight; one that is due and finds no slot is not sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class After:
     """A moment relative to another fault: when it was detected, injected or ended."""
 
@@ -204,6 +217,7 @@ class Experiment:
     annotations: Mapping[str, str] = field(default_factory=dict)
     fixtures: tuple[str, ...] = ()
     load: Load | None = None
+    ledger: Ledger | None = None
     baseline: Duration = Duration(5_000_000_000)
     faults: tuple[FaultPlan, ...] = ()
     recovery: Recovery = field(default_factory=Recovery)

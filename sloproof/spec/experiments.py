@@ -28,6 +28,7 @@ from sloproof.spec.objectives import RatioIndicator, Slo
 from sloproof.spec.places import Place, Problems, suggestion
 from sloproof.spec.selectors import Aim, check_selectors
 from sloproof.spec.shapes import keys_of, salvaged
+from sloproof.spec.stores import check_ledger
 from sloproof.spec.written import ExperimentSpec, Metadata
 
 KIND = "Experiment"
@@ -83,6 +84,7 @@ def draft_experiment(
         annotations=about.annotations,
         fixtures=spec.fixtures,
         load=_load(spec.load, problems),
+        ledger=spec.ledger,
         baseline=spec.baseline,
         faults=tuple(plans.values()),
         recovery=spec.recovery,
@@ -114,6 +116,7 @@ def check_surroundings(
     if target is None:
         return
     check_named(draft.experiment, target, problems)
+    check_ledger(draft.experiment, target, problems)
     check_selectors(draft.aims, draft.plans, target, problems)
     if load is not None:
         check_rates(load, target, problems)

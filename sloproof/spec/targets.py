@@ -17,6 +17,7 @@ from sloproof.model.target import Finder, Target, TargetProbe
 from sloproof.spec.envelope import open_envelope
 from sloproof.spec.places import Place, Problems, field_of, suggestion
 from sloproof.spec.shapes import keys_of, validated
+from sloproof.spec.stores import addresses, check_stores, dsns, hosts_of, wrong_with
 from sloproof.spec.variables import is_late
 
 KIND = "Target"
@@ -55,6 +56,7 @@ def check_target(target: Target, extensions: Extensions, problems: Problems) -> 
     _check_links(target, problems)
     _check_switches(target, problems)
     _check_probes(target, extensions, problems)
+    check_stores(target, problems)
     _check_sources(target, problems)
     _check_discovery(target, problems)
     check_hosts(target, problems)
@@ -79,6 +81,17 @@ def check_hosts(target: Target, problems: Problems) -> None:
     for place, host in _probed_hosts(target):
         if not is_late(host):
             _check_host(host, place, target, problems)
+    for place, dsn in _dsns(target):
+        if not is_late(dsn):
+            _check_dsn(dsn, place, target, problems)
+
+
+def _check_dsn(dsn: str, place: Place, target: Target, problems: Problems) -> None:
+    if wrong := wrong_with(dsn):
+        problems.add(place, wrong)
+        return
+    for host in hosts_of(dsn):
+        _check_host(host, place, target, problems)
 
 
 def _check_host(host: str, place: Place, target: Target, problems: Problems) -> None:
@@ -104,6 +117,7 @@ def _addresses(target: Target) -> Iterator[tuple[Place, str]]:
         for key, call in {**calls, "witness": switch.witness}.items():
             if isinstance(call, HttpCall):
                 yield ("spec", "switches", name, key, "url"), call.url
+    yield from addresses(target)
 
 
 def _probed_hosts(target: Target) -> Iterator[tuple[Place, str]]:
@@ -112,10 +126,22 @@ def _probed_hosts(target: Target) -> Iterator[tuple[Place, str]]:
         for n, probe in enumerate(probes):
             for key, value in probe.params.items():
                 place: Place = ("spec", group, n, "params", key)
+                if key == "dsn":
+                    continue  # several hosts may stand in it
                 if key == "host" and isinstance(value, str):
                     yield place, value
                 elif isinstance(value, str) and "://" in value and not is_late(value):
                     yield place, _host_of(value)
+
+
+def _dsns(target: Target) -> Iterator[tuple[Place, str]]:
+    """The databases that stores, ledgers and probes name."""
+    yield from dsns(target)
+    for group, probes in (("probes", target.probes), ("signals", target.signals)):
+        for n, probe in enumerate(probes):
+            dsn = probe.params.get("dsn")
+            if isinstance(dsn, str):
+                yield ("spec", group, n, "params", "dsn"), dsn
 
 
 def _host_of(url: str) -> str:

@@ -13,6 +13,7 @@ from sloproof.contracts import Duration, Ratio
 from sloproof.model.addressing import Name
 from sloproof.spec.experiment import (
     After,
+    Ledger,
     Recovery,
     Repetition,
     Selector,
@@ -100,6 +101,8 @@ class ExperimentSpec:
     """Fixtures of pytest to be set up first."""
     load: Mapping[str, Any] | None = None
     """Who comes, how often. Left out: the traffic that is there is observed."""
+    ledger: Ledger | None = None
+    """Writes whose fate is known, for what is claimed of lost data."""
     baseline: Duration = Duration(5_000_000_000)
     """How long to watch before anything is broken."""
     faults: tuple[Mapping[str, Any], ...] = ()

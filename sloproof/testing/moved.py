@@ -11,7 +11,7 @@ from sloproof.record.schema import NEVER
 from sloproof.record.writer import RecordWriter
 
 TIMES = frozenset({"intended", "sent", "finished", "time"})
-TABLES = ("requests", "probes", "calls", "writes", "signals")
+TABLES = ("requests", "probes", "calls", "writes", "copies", "signals")
 TOLD = {"system": "time", "load.started": "at"}
 """Events that hold a time in their data, and under which name."""
 
