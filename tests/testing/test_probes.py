@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from sloproof.contracts import Duration, Probe, Sample
+from sloproof.contracts import Duration, Owner, Probe, Sample
+from sloproof.effects.held_connections import HeldConnections
 from sloproof.effects.incarnation import Incarnation
 from sloproof.extensions import Extensions
 from sloproof.testing import Answer, How, ScriptedServer, check_probe
+from tests.postgres import pair, workers
 
 PROBES = Extensions.of(Path(__file__).parents[2]).probes
 SHORT = Duration(300_000_000)
@@ -104,6 +107,54 @@ def life(folder: Path) -> Iterator[Stage]:
         process.wait()
 
 
+def replicated(kind: str, **fields: str) -> Setting:
+    """A primary `a` with its standby `b`; ill is that `b` is dead, silent that all of it stands still.
+
+    In fields, `{a}` and `{b}` stand for where they answer.
+    """
+
+    @contextmanager
+    def setting(folder: Path) -> Iterator[Stage]:
+        # A server dies with the thread that started it, and the laws start it from one of theirs.
+        with pair() as stores, ThreadPoolExecutor(1) as starter:
+            places = {"a": stores.primary.dsn, "b": stores.standby.dsn}
+            filled: dict[str, Any] = {key: text.format(**places) for key, text in fields.items()}
+            if "copies" in filled:
+                filled["copies"] = filled["copies"].split()
+            struck, running = stores.standby, stores.running
+
+            def mend() -> None:
+                if running.processes[struck.name].poll() is not None:
+                    starter.submit(running.start, struck).result()
+                _signal(workers(struck), signal.SIGCONT)
+
+            yield Stage(
+                made(kind, **filled),
+                harm=lambda: running.kill(struck),
+                mend=mend,
+                stall=lambda: _signal(workers(struck), signal.SIGSTOP),
+            )
+
+    return setting
+
+
+@contextmanager
+def crowded(folder: Path) -> Iterator[Stage]:
+    with pair() as stores:
+        held = HeldConnections(dsn=stores.primary.dsn, instance="a", left=0)
+        held = held.bound(Owner("probe", 1))
+        yield Stage(
+            made("connections", dsn=stores.primary.client_dsn),
+            harm=lambda: held.apply({}),
+            mend=lambda: held.undo({}),
+        )
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
 URL = "http://127.0.0.1:{port}/"
 STAGES: dict[str, dict[str, Setting]] = {
     "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
@@ -123,6 +174,9 @@ STAGES: dict[str, dict[str, Setting]] = {
     "tcp": {"": port},
     "command": {"": program},
     "process": {"": life},
+    "role": {"": replicated("role", dsn="{b}")},
+    "replication": {"": replicated("replication", copies="{a} {b}", standby="{b}")},
+    "connections": {"": crowded},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 
