@@ -25,12 +25,12 @@ from sloproof.effects.process import Process
 from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
 from sloproof.model.target import Finder as FinderSpec
-from sloproof.platforms.parts.proxied import Proxied
+from sloproof.platforms.parts.packets import Packets
 
 OFTEN = Duration(20_000_000)
 
 
-class Local(Proxied, Kills, Pauses):
+class Local(Packets, Kills, Pauses):
     """Processes of this host, found by port, pid file or command line."""
 
     kind: ClassVar[str] = "local"
