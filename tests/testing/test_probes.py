@@ -17,6 +17,7 @@ from sloproof.contracts import Duration, Probe, Sample
 from sloproof.effects.incarnation import Incarnation
 from sloproof.extensions import Extensions
 from sloproof.testing import Answer, How, ScriptedServer, check_probe
+from tests.network import network
 
 PROBES = Extensions.of(Path(__file__).parents[2]).probes
 SHORT = Duration(300_000_000)
@@ -104,6 +105,23 @@ def life(folder: Path) -> Iterator[Stage]:
         process.wait()
 
 
+@contextmanager
+def packets(folder: Path) -> Iterator[Stage]:
+    """A port whose packets come to nothing: refused on their way out, or lost on their way in."""
+    with network() as net, net.inside():
+        probe = made("packet", host="127.0.0.1", port=7)
+
+        def rule(*what: str) -> None:
+            net.run("iptables", *what, "-p", "tcp", "--dport", "7", "-j", "DROP")
+
+        yield Stage(
+            probe,
+            harm=lambda: rule("-A", "OUTPUT"),
+            mend=lambda: net.run("iptables", "-F"),
+            stall=lambda: rule("-A", "INPUT"),
+        )
+
+
 URL = "http://127.0.0.1:{port}/"
 STAGES: dict[str, dict[str, Setting]] = {
     "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
@@ -123,6 +141,7 @@ STAGES: dict[str, dict[str, Setting]] = {
     "tcp": {"": port},
     "command": {"": program},
     "process": {"": life},
+    "packet": {"": packets},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 

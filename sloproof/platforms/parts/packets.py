@@ -104,7 +104,7 @@ class Packets(Proxied, DropsPackets, DelaysPackets):
     def lacks(self, capability: type) -> str:
         """Packet rules are tried in a network made for that alone."""
         said = super().lacks(capability)
-        return said or (_lacking(capability) if capability in KINDS else "")
+        return said or (lacking(capability) if capability in KINDS else "")
 
     def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """For packets, packets to the ports of the other links."""
@@ -160,7 +160,7 @@ def _listener(passage: Passage) -> Incarnation:
 
 
 @lru_cache
-def _lacking(capability: type) -> str:
+def lacking(capability: type) -> str:
     """Why this host can't do that to packets, tried where nothing else is; "" if it can."""
     if os.geteuid():
         return "rules about packets need root: run sloproof as root"

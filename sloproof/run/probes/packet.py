@@ -48,7 +48,10 @@ class Wire:
     def heard(self) -> None:
         """Read what came: a reset tells the number of the packet that it answers."""
         now = monotonic_ns()
-        packet = self.raw.recv(1 << 16)
+        try:
+            packet = self.raw.recv(1 << 16)
+        except OSError:
+            return  # what a router says of a packet: its sample will end without an answer
         start = (packet[0] & 0xF) * 4 if self.family is socket.AF_INET else 0
         _, to, sequence, _, _, flags, *_ = _TCP.unpack_from(packet, start)
         future = self.waiting.pop(sequence, None) if to == self.port and flags & RST else None
