@@ -128,6 +128,8 @@ class Sense(StrEnum):
     """Present when the incarnation is stopped."""
     STATUS = "status"
     """Present when answers are errors; measured size: the share of errors."""
+    LOSS = "loss"
+    """Each sample is one packet, lost where it timed out; measured size: the share that was."""
     OBSERVED = "observed"
     """Present when the probe says so: `ok` false."""
 

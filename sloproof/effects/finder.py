@@ -43,6 +43,20 @@ class Finder:
         return _by_command_line(self.command_line)
 
 
+def elsewhere(port: int) -> list[Incarnation]:
+    """Who listens on a TCP port in other networks of this host (of containers): one for each."""
+    folders = [*Path("/proc").glob("[0-9]*")]
+    networks: dict[int, Path] = {}
+    for folder in (Path("/proc/self"), *folders):
+        with suppress(OSError):
+            networks.setdefault((folder / "ns" / "net").stat().st_ino, folder / "net")
+    found = []
+    for tables in [*networks.values()][1:]:
+        sockets = frozenset(f"socket:[{inode}]" for inode in _listening(port, tables))
+        found += [_oldest_holder(sockets)] if sockets else []
+    return [life for life in found if life is not None]
+
+
 def _listener(port: int) -> Incarnation | None:
     """The oldest process that listens on a TCP port of this host.
 
@@ -67,7 +81,7 @@ def _oldest_holder(sockets: frozenset[str]) -> Incarnation | None:
     return min(found, key=lambda life: (life.start, life.pid), default=None)
 
 
-def _listening(port: int) -> Iterator[str]:
+def _listening(port: int, tables: Path = Path("/proc/net")) -> Iterator[str]:
     """The inodes of the sockets that listen on a port.
 
     The kernel lists these first and all connections after them, so reading ends where those begin
@@ -75,7 +89,7 @@ def _listening(port: int) -> Iterator[str]:
     """
     wanted = f":{port:04X}"
     for table in ("tcp", "tcp6"):
-        with suppress(OSError), Path("/proc/net", table).open(encoding="ascii") as lines:
+        with suppress(OSError), (tables / table).open(encoding="ascii") as lines:
             next(lines)
             for line in lines:
                 _, local, _, state, _, _, _, _, _, inode, *_ = line.split()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sloproof.contracts import Sense
 from sloproof.judge.clopper_pearson import lower_bound, upper_bound
 from sloproof.judge.facts import EffectFacts, WitnessPlan
-from sloproof.judge.witness import SIZED, Flags, Reading, median, read
+from sloproof.judge.witness import SHARES, SIZED, Flags, Reading, median, read
 from sloproof.judge.wording import seconds
 from sloproof.record.reader import Record
 
@@ -24,6 +24,9 @@ NOISE = 0.1
 HOLE = 5
 """So many figures in a row without the fault are a hole in it, not jitter."""
 SURE = Fraction(99, 100)
+SURER = Fraction(999, 1000)
+"""For packets, whose share is known to be right but for chance."""
+TOLD = Fraction(95, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,8 @@ def _feels(record: Record, plan: WitnessPlan, probe: str, span: Span) -> bool | 
     if not present + absent:
         return None
     limit = 0.5 if plan.sense in SIZED else NOISE
+    if plan.sense is Sense.LOSS and plan.expected is not None:
+        limit = 0.5 * plan.expected
     return present > limit * (present + absent)
 
 
@@ -145,7 +150,8 @@ def _by_probe(
     first = int(np.flatnonzero(candidates)[np.argmin(struck[candidates])])
     appeared = int(reading.sent[first]), int(struck[first])
     inside = reading.within(appeared[1], span.until)
-    inside[first] = True
+    # A loss is by chance but for the first one, which was waited for.
+    inside[first] = plan.sense is not Sense.LOSS
     measured = _measured(plan, reading, inside, span)
     vanished = _vanished(reading, span)
     doubts = (
@@ -181,7 +187,19 @@ def _counted(reading: Reading, chosen: Flags) -> tuple[int, int]:
 
 def _mostly_absent(plan: WitnessPlan, present: int, absent: int) -> bool:
     allowed = NOISE * (present + absent) if plan.sense in SIZED else 0
+    if plan.sense is Sense.LOSS:
+        allowed = NOISE * (plan.expected or 0) * (present + absent)
     return present <= allowed
+
+
+def _too_few(plan: WitnessPlan, present: int, absent: int) -> str:
+    """Why the absence of a loss can't be told: so many packets may all have been lucky."""
+    if plan.sense is not Sense.LOSS or plan.expected is None:
+        return ""
+    total = present + absent
+    if float(upper_bound(present, total, TOLD)) < plan.expected:
+        return ""
+    return f"only {total} packets were sent: of {plan.expected:.3g} lost, none might show"
 
 
 def _before(plan: WitnessPlan, reading: Reading, span: Span) -> str:
@@ -190,13 +208,14 @@ def _before(plan: WitnessPlan, reading: Reading, span: Span) -> str:
         return "was not seen absent before" if not present else "was there before it was injected"
     if not _mostly_absent(plan, present, absent):
         return f"was there in {present} of {present + absent} samples before it was injected"
-    return ""
+    few = _too_few(plan, present, absent)
+    return f"was not seen absent before: {few}" if few else ""
 
 
 def _throughout(plan: WitnessPlan, reading: Reading, inside: Flags) -> str:
     """No sample without it; for figures, no long row of them, and not most of them."""
-    if plan.sense is Sense.STATUS:
-        return ""  # a share of errors is a size, judged as such
+    if plan.sense in SHARES:
+        return ""  # a share is a size, judged as such
     present, absent = _counted(reading, inside)
     row = 1 if plan.sense not in SIZED else HOLE
     hole = _row_of(reading.absent[inside & (reading.present | reading.absent)], row)
@@ -217,7 +236,7 @@ def _row_of(flags: Flags, length: int) -> int | None:
 
 
 def _measured(plan: WitnessPlan, reading: Reading, inside: Flags, span: Span) -> float | None:
-    if plan.sense is Sense.STATUS:
+    if plan.sense in SHARES:
         present, absent = _counted(reading, inside)
         return present / (present + absent) if present + absent else None
     if plan.sense not in SIZED:
@@ -234,10 +253,11 @@ def _size(plan: WitnessPlan, reading: Reading, inside: Flags, measured: float | 
     if plan.expected is None or plan.tolerance is None or measured is None:
         return ""
     low = high = measured
-    if plan.sense is Sense.STATUS:
+    if plan.sense in SHARES:
         present, absent = _counted(reading, inside)
-        low = float(lower_bound(present, present + absent, SURE))
-        high = float(upper_bound(present, present + absent, SURE))
+        sure = SURER if plan.sense is Sense.LOSS else SURE
+        low = float(lower_bound(present, present + absent, sure))
+        high = float(upper_bound(present, present + absent, sure))
     if high >= plan.expected - plan.tolerance and low <= plan.expected + plan.tolerance:
         return ""
     unit = f" {plan.unit}" if plan.unit else ""
@@ -266,7 +286,8 @@ def _after(
     present, absent = _counted(reading, reading.within(begin, span.later))
     if not _mostly_absent(plan, present, absent):
         return f"was there in {present} of {present + absent} samples after it was undone"
-    return ""
+    few = _too_few(plan, present, absent)
+    return f"was not seen absent after it was undone: {few}" if few else ""
 
 
 def _kept_connections(record: Record, plan: WitnessPlan, span: Span) -> str:

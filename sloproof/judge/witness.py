@@ -14,10 +14,13 @@ from sloproof.record.reader import Samples
 SECOND = 1e9
 SIZED = frozenset({Sense.DELAY, Sense.THROUGHPUT})
 """Senses that compare a figure: noise can fake presence for a sample or two."""
+SHARES = frozenset({Sense.STATUS, Sense.LOSS})
+"""Senses whose size is the share of samples that felt it: some don't, by chance."""
 _WORDS: dict[Sense, frozenset[str]] = {
     Sense.REFUSED: frozenset({"refused", "reset", "closed", "unreachable"}),
     Sense.BLACKHOLE: frozenset({"timeout"}),
     Sense.RESET: frozenset({"reset"}),
+    Sense.LOSS: frozenset({"timeout"}),
     Sense.GONE: frozenset({"gone", "zombie"}),
     Sense.STOPPED: frozenset({"stopped"}),
 }
@@ -45,7 +48,10 @@ def read(plan: WitnessPlan, samples: Samples, begin: int, applying: int) -> Read
     present, absent = _sized(plan, size, samples, begin, applying)
     if plan.sense not in SIZED:
         present, absent = _worded(plan.sense, samples)
-    return Reading(samples.sent, samples.finished, size, present, absent)
+    finished = samples.finished
+    if plan.sense is Sense.LOSS:  # a packet's fate is known later than it is sealed
+        finished = np.where(present, samples.sent, finished)
+    return Reading(samples.sent, finished, size, present, absent)
 
 
 def median(values: NDArray[np.float64]) -> float | None:

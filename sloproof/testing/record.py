@@ -38,6 +38,7 @@ PRESENT: Mapping[Sense, str] = {
     Sense.GONE: "gone",
     Sense.STOPPED: "stopped",
     Sense.STATUS: "status 503",
+    Sense.LOSS: "timeout",
     Sense.OBSERVED: "seen",
 }
 """The word a witness's sample has while the fault is present, by sense."""
@@ -282,6 +283,8 @@ def _sample(fault: WrittenFault, at: int, *, present: bool) -> tuple[Any, ...]:
         return at, at, at + took, True, took / SECOND, ""
     if fault.sense is Sense.THROUGHPUT:
         return at, at, at + usual, True, size if present else 1e9, ""
+    if fault.sense is Sense.LOSS:  # each so manieth packet
+        present = present and at / 100_000_000 * size % 1 < size
     word = PRESENT[fault.sense] if present and fault.sense is not None else ""
     return at, at, at + usual, not present, math.nan, word
 

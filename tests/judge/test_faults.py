@@ -53,6 +53,12 @@ def of_fault(folder: Path, fault: WrittenFault) -> dict[str, Any]:
         ({"sense": Sense.OBSERVED}, True, ""),
         ({"sense": Sense.STATUS, "size": 1.0, "tolerance": 0.05}, True, ""),
         ({"sense": Sense.STATUS, "size": 0.5, "tolerance": 0.05}, False, "measured 1 instead"),
+        ({"sense": Sense.LOSS, "size": 0.3, "tolerance": 0.015}, True, ""),
+        ({"sense": Sense.LOSS, "size": 0.3, "tolerance": 0.015, "measured": 0.1}, False, "instead"),
+        ({"sense": Sense.LOSS, "size": 0.3, "tolerance": 0.015, "measured": 0.8}, False, "instead"),
+        ({"sense": Sense.LOSS, "size": 0.3, "appears": 3.0}, False, "before it was injected"),
+        ({"sense": Sense.LOSS, "size": 0.3, "vanishes": 14.0}, False, "after it was undone"),
+        ({"sense": Sense.LOSS, "size": 0.04}, False, "before: only 70 packets were sent"),
         ({"sense": Sense.THROUGHPUT, "size": 65536.0, "tolerance": 7000.0}, True, ""),
         (
             {"sense": Sense.THROUGHPUT, "size": 65536.0, "tolerance": 7000.0, "measured": 9e4},

@@ -19,6 +19,7 @@ from sloproof.effects.held_connections import HeldConnections
 from sloproof.effects.incarnation import Incarnation
 from sloproof.extensions import Extensions
 from sloproof.testing import Answer, How, ScriptedServer, check_probe
+from tests.network import network
 from tests.postgres import pair, workers
 
 PROBES = Extensions.of(Path(__file__).parents[2]).probes
@@ -155,6 +156,23 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+@contextmanager
+def packets(folder: Path) -> Iterator[Stage]:
+    """A port whose packets come to nothing: refused on their way out, or lost on their way in."""
+    with network() as net, net.inside():
+        probe = made("packet", host="127.0.0.1", port=7)
+
+        def rule(*what: str) -> None:
+            net.run("iptables", *what, "-p", "tcp", "--dport", "7", "-j", "DROP")
+
+        yield Stage(
+            probe,
+            harm=lambda: rule("-A", "OUTPUT"),
+            mend=lambda: net.run("iptables", "-F"),
+            stall=lambda: rule("-A", "INPUT"),
+        )
+
+
 URL = "http://127.0.0.1:{port}/"
 STAGES: dict[str, dict[str, Setting]] = {
     "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
@@ -177,6 +195,7 @@ STAGES: dict[str, dict[str, Setting]] = {
     "role": {"": replicated("role", dsn="{b}")},
     "replication": {"": replicated("replication", copies="{a} {b}", standby="{b}")},
     "connections": {"": crowded},
+    "packet": {"": packets},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 

@@ -57,6 +57,8 @@ class Bench:
     """
 
     folder: Path
+    prefix: tuple[str, ...] = ()
+    """The words before each command, where all of it is to run in another network."""
     system: subprocess.Popen[bytes] | None = None
     runs: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -85,7 +87,7 @@ class Bench:
 
     def start(self) -> None:
         """Run the system, so that it isn't the harness's to start."""
-        argv = [PYTHON, "-m", "tests.truth.little_system", str(self.file)]
+        argv = [*self.prefix, PYTHON, "-m", "tests.truth.little_system", str(self.file)]
         self.system = subprocess.Popen(argv, cwd=ROOT, env=self.environment)
         soon(self.file.exists, 30, "the little system")
 
@@ -116,7 +118,7 @@ class Bench:
     def begin(self, *argv: str, module: str = "sloproof") -> subprocess.Popen[str]:
         """Begin a command; its output is read when it has ended."""
         process = subprocess.Popen(
-            [PYTHON, "-m", module, *argv],
+            [*self.prefix, PYTHON, "-m", module, *argv],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -22,6 +22,8 @@ from sloproof.cli import main
 from sloproof.contracts import Effect
 from sloproof.effects.command import Command
 from sloproof.effects.kill import Kill
+from sloproof.effects.packet_delay import PacketDelay
+from sloproof.effects.packet_loss import PacketLoss
 from sloproof.effects.pause import Pause
 from sloproof.effects.process import Process
 from sloproof.effects.proxy_down import ProxyDown
@@ -30,7 +32,9 @@ from sloproof.effects.toxic import Toxic
 from sloproof.run.guarding import GuardianProcess
 from sloproof.run.journal import Journal
 
-KINDS: tuple[type[Effect], ...] = (Toxic, ProxyDown, Pause, Switch, Command, Kill, Process)
+KINDS: tuple[type[Effect], ...] = (
+    Toxic, ProxyDown, Pause, Switch, Command, Kill, Process, PacketLoss, PacketDelay,
+)  # fmt: skip
 ASKING = ("POST", "PUT", "DELETE")
 
 
