@@ -26,11 +26,12 @@ from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
 from sloproof.model.target import Finder as FinderSpec
 from sloproof.platforms.parts.proxied import Proxied
+from sloproof.platforms.parts.volumes import Volumes
 
 OFTEN = Duration(20_000_000)
 
 
-class Local(Proxied, Kills, Pauses):
+class Local(Proxied, Volumes, Kills, Pauses):
     """Processes of this host, found by port, pid file or command line."""
 
     kind: ClassVar[str] = "local"

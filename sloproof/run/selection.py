@@ -47,8 +47,16 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
         living = [copy for copy in on.instances() if _instance_matches(copy, where, on)]
         return Where(instances=_picked(living, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "volumes":
-        return Where(volumes=(where.volume or "",))
+        return _volume(where.volume or "", draw, on)
     return Where()
+
+
+def _volume(name: str, draw: Draw, on: Platform) -> Where:
+    """The volume and whoever has its data there: that is who meets the fault."""
+    if name not in on.volumes():
+        raise PlatformError(f"fault {draw.fault}: the target has no volume {name}")
+    holder = on.holder_of(name)
+    return Where(volumes=(name,), instances=(holder,) if holder else ())
 
 
 def _link_matches(link: Link, where: Selector) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from sloproof.contracts import Duration, Fault
+from sloproof.contracts import BreaksVolumes, Duration, Fault, FillsVolumes, SlowsVolumes
 from sloproof.model.target import Finder, Target, TargetLink
 from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.spec.places import Place, Problems, suggestion
@@ -78,8 +78,10 @@ def check_selectors(
             continue
         if aim.where.pick is not None:
             _check_pick(aim.where.pick, (*place, "pick"), problems)
-        if points_at in ("instances", "links"):
+        if points_at in ("instances", "links", "volumes"):
             wanted[n] = _check_matches(aim.where, points_at, target, place, problems)
+        if points_at == "volumes":
+            _check_budget(aim, target, place, problems)
     _check_fights(plans, {n: found for n, found in wanted.items() if n in plans}, problems)
 
 
@@ -128,6 +130,8 @@ def _check_matches(
     """Names of what is matched; nothing where the fault may yet pick among them."""
     if points_at == "instances":
         found = [f"instance {copy.name}" for copy in matching_instances(where, target)]
+    elif points_at == "volumes":
+        found = [f"volume {name}" for name in target.volumes if name == where.volume]
     else:
         found = [f"link {link_name(link)}" for link in matching_links(where, target)]
     if not found:
@@ -140,6 +144,16 @@ def _check_matches(
         problems.add((*place, "pick", "count"), message)
     sure = where.role is None and (where.pick is None or where.pick.all)
     return set(found) if sure else set()
+
+
+def _check_budget(aim: Aim, target: Target, place: Place, problems: Problems) -> None:
+    """A plain folder can be filled, but neither fail nor be slow without all that is beside it."""
+    volume = target.volumes.get(aim.where.volume or "")
+    if volume is None or volume.budget is None or FillsVolumes in aim.shape.needs:
+        return
+    if {BreaksVolumes, SlowsVolumes} & set(aim.shape.needs):
+        message = f"is a plain folder with a budget: {aim.shape.kind} needs a mount of its own"
+        problems.add((*place, "volume"), message)
 
 
 def _hint(where: Selector, target: Target) -> str:
@@ -156,6 +170,7 @@ def _hint(where: Selector, target: Target) -> str:
         (where.instance, copies),
         (where.region, regions),
         (where.store, set(target.stores)),
+        (where.volume, set(target.volumes)),
     ):
         if value is not None and value not in known:
             return f': no "{value}"{suggestion(value, known - {""})}'

@@ -36,9 +36,17 @@ PRESENT: Mapping[Sense, str] = {
     Sense.GONE: "gone",
     Sense.STOPPED: "stopped",
     Sense.STATUS: "status 503",
+    Sense.FAILING: "failing",
     Sense.OBSERVED: "seen",
 }
 """The word a witness's sample has while the fault is present, by sense."""
+UNITS: Mapping[Sense, str] = {
+    Sense.DELAY: "s",
+    Sense.THROUGHPUT: "",
+    Sense.FREE: "B",
+    Sense.SCARCE: "B",
+}
+"""The unit of the figures of those senses that have one; but for a delay, 1e9 is there before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +281,7 @@ def _sample(fault: WrittenFault, at: int, *, present: bool) -> tuple[Any, ...]:
     if fault.sense is Sense.DELAY:
         took = usual + (_ns(size) if present else 0)
         return at, at, at + took, True, took / SECOND, ""
-    if fault.sense is Sense.THROUGHPUT:
+    if fault.sense in UNITS:
         return at, at, at + usual, True, size if present else 1e9, ""
     word = PRESENT[fault.sense] if present and fault.sense is not None else ""
     return at, at, at + usual, not present, math.nan, word
@@ -306,7 +314,7 @@ def _witness(fault: WrittenFault) -> dict[str, Any] | None:
         "probes": [fault.probe],
         "kept": [],
         "expected": fault.size,
-        "unit": "s" if fault.sense is Sense.DELAY else "",
+        "unit": UNITS.get(fault.sense, ""),
         "tolerance": fault.tolerance,
     }
 

@@ -104,6 +104,21 @@ def life(folder: Path) -> Iterator[Stage]:
         process.wait()
 
 
+@contextmanager
+def volume(folder: Path) -> Iterator[Stage]:
+    """A folder that is there, or isn't."""
+    place = folder / "volume"
+    place.mkdir()
+    yield Stage(made("disk", path=str(place)), place.rmdir, place.mkdir)
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[Stage]:
+    place = folder / "volume"
+    place.mkdir()
+    yield Stage(made("disk", path=str(place), write=True), place.rmdir, place.mkdir)
+
+
 URL = "http://127.0.0.1:{port}/"
 STAGES: dict[str, dict[str, Setting]] = {
     "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
@@ -123,6 +138,7 @@ STAGES: dict[str, dict[str, Setting]] = {
     "tcp": {"": port},
     "command": {"": program},
     "process": {"": life},
+    "disk": {"": volume, "write": written},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 
