@@ -42,9 +42,22 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sloproof.arming", description=__doc__)
-    volume = {"action": "append", "default": [], "type": _volume, "metavar": "PATH=SIZE"}
-    parser.add_argument("--disk", help="an ext4 on a loop device, such as run/data=64MiB", **volume)
-    parser.add_argument("--tmpfs", help="a tmpfs, such as run/data=64MiB", **volume)
+    parser.add_argument(
+        "--disk",
+        action="append",
+        default=[],
+        type=_volume,
+        metavar="PATH=SIZE",
+        help="an ext4 on a loop device, such as run/data=64MiB",
+    )
+    parser.add_argument(
+        "--tmpfs",
+        action="append",
+        default=[],
+        type=_volume,
+        metavar="PATH=SIZE",
+        help="a tmpfs, such as run/data=64MiB",
+    )
     parser.add_argument("command", nargs="+", help="what is started with the volumes")
     return parser
 

@@ -110,8 +110,10 @@ class Volumes(Described, FillsVolumes, BreaksVolumes):
         if not isinstance(effect, Fill | BrokenVolume):
             return super().neighbours(effect, struck)
         seen = effect.witness()
+        if seen is None:
+            return ()
         found: list[Witness] = []
-        for name in self.volumes() if seen is not None else ():
+        for name in self.volumes():
             if name not in {effect.volume, *struck}:
                 with suppress(PlatformError):  # what isn't there can't be affected
                     found.append(self._beside(name, seen.sense))
