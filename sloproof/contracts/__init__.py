@@ -35,6 +35,7 @@ from sloproof.contracts.check import (
     ServiceName,
     SloName,
     Source,
+    VolumeName,
     Window,
 )
 from sloproof.contracts.effect import Effect, Json, Owner, Undone
@@ -105,6 +106,7 @@ __all__ = [
     "ThrottlesLinks",
     "Throughput",
     "Undone",
+    "VolumeName",
     "Where",
     "Window",
     "Witness",

@@ -33,7 +33,7 @@ from sloproof.spec.written import ExperimentSpec, Metadata
 KIND = "Experiment"
 _NOTHING = Duration(0)
 _OBJECTIVES = ("slo", "recovery")
-_NAMES = (*_OBJECTIVES, "service", "instance")
+_NAMES = (*_OBJECTIVES, "service", "instance", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +158,12 @@ def _named(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:
 
 
 def check_named(experiment: Experiment, target: Target, problems: Problems) -> None:
-    """Note each service and each copy that a check names and the target doesn't have."""
+    """Note each service, copy and volume that a check names and the target doesn't have."""
     ends = {end for link in target.links for end in (link.source, link.to)}
     ends |= {end for trace in target.traces for end in (trace.source, trace.to) if end}
     copies = {copy.name for each in target.services.values() for copy in each.instances}
-    known = {"service": ends | set(target.services), "instance": copies}
+    volumes = set(target.volumes)
+    known = {"service": ends | set(target.services), "instance": copies, "volume": volumes}
     for place, kind, name in _named(experiment):
         if kind in known and name not in known[kind]:
             message = f'no {kind} of target {target.name} is called "{name}"'

@@ -80,6 +80,8 @@ class WrittenFault:
         }
     )
     neighbours: Sequence[Mapping[str, Any]] = ()
+    where: Sequence[str] | None = None
+    """The names of what it struck, such as a volume's."""
 
     @property
     def probe(self) -> str:
@@ -169,7 +171,10 @@ class RecordBuilder:
         self._faults.append(fault)
         number = len(self._faults)
         names = {"fault": fault.name, "occurrence": fault.occurrence}
-        self.event(fault.at, "fault.injecting", inject=fault.kind, effects=[number], **names)
+        struck = {} if fault.where is None else {"where": list(fault.where)}
+        self.event(
+            fault.at, "fault.injecting", inject=fault.kind, effects=[number], **names, **struck
+        )
         self.event(
             fault.at,
             "effect.planned",

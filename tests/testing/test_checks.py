@@ -13,6 +13,7 @@ from sloproof.extensions import Extensions
 from sloproof.testing import RecordBuilder, WrittenFault, check_check, evidence_of
 from tests.judge.cases import built, faulted, latency_slo, recovery_objective, slo
 from tests.judge.test_circuit_breaker import CALL, OPENS, TOLD, TRIES
+from tests.judge.test_disk import FULL, REFUSING
 
 CHECKS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).checks
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -70,6 +71,11 @@ STAGES: Mapping[str, list[tuple[dict[str, Any], RecordBuilder | None, Write, Out
     "recovery": [
         ({"objective": "back"}, None, probed(UP), PASS),
         ({"objective": "back"}, None, probed(OUT), FAIL),
+    ],
+    "disk": [
+        ({"volume": "data"}, faulted(REFUSING, FULL), nothing, PASS),
+        ({"volume": "data", "refuses": ("507",)}, faulted(REFUSING, FULL), nothing, FAIL),
+        ({"volume": "logs"}, faulted(REFUSING, FULL), nothing, INCONCLUSIVE),
     ],
     "self_healing": [
         ({"service": "web"}, faulted(BAD, KILL), nothing, PASS),
