@@ -36,6 +36,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "spec": "extensions",
         "extensions": "contracts",
         "platforms": "contracts effects",
+        "arming": "effects",
         "effects": "contracts",
         "testing": "contracts effects",
         "contracts": "model record",

@@ -36,6 +36,7 @@ from sloproof.contracts.check import (
     SloName,
     Source,
     StoreName,
+    VolumeName,
     Window,
 )
 from sloproof.contracts.effect import Effect, Json, Owner, Undone
@@ -107,6 +108,7 @@ __all__ = [
     "ThrottlesLinks",
     "Throughput",
     "Undone",
+    "VolumeName",
     "Where",
     "Window",
     "Witness",

@@ -92,8 +92,11 @@ class FillsVolumes(ABC):
     """Takes the room on a volume of the target that has a size of its own."""
 
     @abstractmethod
-    def fill(self, volume: str, used: Ratio | None, free: Size | None) -> Effect:
-        """Leave `free`, or fill until the share `used` of the volume is in use; exactly one."""
+    def fill(self, volume: str, used: Ratio | None, free: Size | None, hold: bool) -> Effect:
+        """Leave `free`, or fill until the share `used` of the volume is in use; exactly one.
+
+        With `hold` so much stays free, whatever others write and remove; else they may use it.
+        """
 
 
 class BreaksVolumes(ABC):
@@ -101,7 +104,11 @@ class BreaksVolumes(ABC):
 
     @abstractmethod
     def break_volume(self, volume: str) -> Effect:
-        """Every read and write that reaches the volume fails with an input/output error."""
+        """Every open, read and write fails with an input/output error, on files open before, too.
+
+        Undone, files opened from then on are well again, with all that was written before; those
+        open since before fail until they are opened anew.
+        """
 
 
 class SlowsVolumes(ABC):

@@ -26,6 +26,8 @@ InstanceName: TypeAlias = Annotated[str, "instance"]
 """The type of a check's field that names a copy of a service."""
 StoreName: TypeAlias = Annotated[str, "store"]
 """The type of a check's field that names a store."""
+VolumeName: TypeAlias = Annotated[str, "volume"]
+"""The type of a check's field that names a volume."""
 
 
 class Source(StrEnum):

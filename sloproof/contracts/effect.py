@@ -88,6 +88,13 @@ class Effect(ABC):
         """
         return
 
+    def keep(self, prior: Json) -> None:
+        """Bring an applied change back to its size while its fault is held; nothing by default.
+
+        Raises `EffectError`. Called again and again, never beside `apply` or `undo`.
+        """
+        return
+
     def patience(self) -> Duration:
         """How long one undo of this very effect may take."""
         return self.deadline

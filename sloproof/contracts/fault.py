@@ -15,7 +15,10 @@ from sloproof.model.units import Duration, Rate
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The selector of a fault, resolved at this moment: what it points at, and nothing else."""
+    """The selector of a fault, resolved at this moment: what it points at, and nothing else.
+
+    With `volumes` come the `instances` whose data is on them.
+    """
 
     instances: tuple[Instance, ...] = ()
     links: tuple[Link, ...] = ()
@@ -30,7 +33,10 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Plan anew every `every` while the fault lasts, and apply what is new: a crash loop."""
+    """Plan anew every `every` while the fault lasts, and apply what is new: a crash loop.
+
+    What is in force already is kept at its size (`Effect.keep`).
+    """
 
     effect: Effect
     every: Duration

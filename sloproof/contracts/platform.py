@@ -114,6 +114,14 @@ class Platform(ABC):
         A neighbour is seen with the effect's own sense and size, by probes of its own.
         """
 
+    def volumes(self) -> Sequence[str]:
+        """The names of the target's volumes, in a stable order."""
+        return ()
+
+    def holder_of(self, volume: str) -> Instance | None:
+        """The instance whose data is on a volume, if it lives and is known."""
+        return None
+
     def stores_of(self, instance: Instance) -> Sequence[str]:
         """The stores of which this instance keeps a copy."""
         return ()

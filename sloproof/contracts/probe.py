@@ -130,6 +130,14 @@ class Sense(StrEnum):
     """Present when answers are errors; measured size: the share of errors."""
     LOSS = "loss"
     """Each sample is one packet, lost where it timed out; measured size: the share that was."""
+    FREE = "free"
+    """`value` is how many bytes are free; present when nearer to the expected than to the median
+    before the fault; measured size: the median."""
+    SCARCE = "scarce"
+    """As `free`, but the system may go on and use what is left: the measured size may be smaller
+    than the expected one."""
+    FAILING = "failing"
+    """Present when reading or writing fails with an input/output error."""
     OBSERVED = "observed"
     """Present when the probe says so: `ok` false."""
 
@@ -139,8 +147,8 @@ class Witness:
     """How to see an effect by a path independent of the one that injected it.
 
     `probes` sample one thing in one or more ways (over a new connection, over one older than the
-    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `ratio`), or None where the
-    sense is a yes or no. `tolerance` is how far the measured size may be off, in the same unit.
+    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `B`, `ratio`), or None where
+    the sense is a yes or no. `tolerance` is how far the measured size may be off, in that unit.
     """
 
     sense: Sense

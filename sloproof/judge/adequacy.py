@@ -12,7 +12,7 @@ from sloproof.judge.short_ledger import short_ledger
 from sloproof.judge.sources import CARRIED, sources_of
 from sloproof.judge.wording import SECOND
 from sloproof.model.target import Target
-from sloproof.spec.experiment import Experiment, FaultPlan, Line, Segment
+from sloproof.spec.experiment import Experiment, FaultPlan, Line, Segment, Selector
 from sloproof.spec.objectives import Objectives, RecoveryObjective
 from sloproof.spec.selectors import matching_instances, matching_links
 
@@ -172,6 +172,12 @@ def _lacking(
     return ""
 
 
+def _whose(where: Selector, target: Target) -> Selector:
+    """The copies that a selector means, or the one whose data is on its volume."""
+    volume = target.volumes.get(where.volume or "")
+    return where if volume is None else Selector(instance=volume.instance)
+
+
 def _unseen(experiment: Experiment, target: Target | None) -> str:
     """Why nobody will know whether a fault met any request: what crosses it is written nowhere."""
     if target is None or target.traces:
@@ -180,14 +186,16 @@ def _unseen(experiment: Experiment, target: Target | None) -> str:
     for plan in experiment.faults:
         if plan.fault.points_at == "links":
             seen = all(link.entry for link in matching_links(plan.where, target))
-        elif plan.fault.points_at in ("instances", "regions"):
-            copies = matching_instances(plan.where, target)
+        elif plan.fault.points_at in ("instances", "regions", "volumes"):
+            copies = matching_instances(_whose(plan.where, target), target)
             services = [
                 (name, service)
                 for name, service in target.services.items()
                 if any(copy in service.instances for copy in copies)
             ]
-            seen = all(name in ways_in and len(one.instances) == 1 for name, one in services)
+            seen = bool(services) and all(
+                name in ways_in and len(one.instances) == 1 for name, one in services
+            )
         else:
             seen = plan.fault.points_at in ("load", "nothing")
         if not seen:

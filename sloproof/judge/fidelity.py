@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sloproof.contracts import Sense
 from sloproof.judge.clopper_pearson import lower_bound, upper_bound
 from sloproof.judge.facts import EffectFacts, WitnessPlan
-from sloproof.judge.witness import SHARES, SIZED, Flags, Reading, median, read
+from sloproof.judge.witness import ROOM, SHARES, SIZED, Flags, Reading, median, read
 from sloproof.judge.wording import seconds
 from sloproof.record.reader import Record
 
@@ -242,7 +242,7 @@ def _measured(plan: WitnessPlan, reading: Reading, inside: Flags, span: Span) ->
     if plan.sense not in SIZED:
         return None
     there = median(reading.size[inside])
-    if plan.sense is Sense.THROUGHPUT or there is None:
+    if plan.sense is Sense.THROUGHPUT or plan.sense in ROOM or there is None:
         return there
     before = median(reading.size[reading.within(span.clear, span.applying)])
     return None if before is None else there - before
@@ -258,6 +258,8 @@ def _size(plan: WitnessPlan, reading: Reading, inside: Flags, measured: float | 
         sure = SURER if plan.sense is Sense.LOSS else SURE
         low = float(lower_bound(present, present + absent, sure))
         high = float(upper_bound(present, present + absent, sure))
+    if plan.sense is Sense.SCARCE:
+        high = max(high, plan.expected)  # the system may use what is left
     if high >= plan.expected - plan.tolerance and low <= plan.expected + plan.tolerance:
         return ""
     unit = f" {plan.unit}" if plan.unit else ""

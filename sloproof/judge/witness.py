@@ -12,7 +12,9 @@ from sloproof.judge.facts import WitnessPlan
 from sloproof.record.reader import Samples
 
 SECOND = 1e9
-SIZED = frozenset({Sense.DELAY, Sense.THROUGHPUT})
+ROOM = frozenset({Sense.FREE, Sense.SCARCE})
+"""Senses whose figure is what is left, not what was added."""
+SIZED = frozenset({Sense.DELAY, Sense.THROUGHPUT}) | ROOM
 """Senses that compare a figure: noise can fake presence for a sample or two."""
 SHARES = frozenset({Sense.STATUS, Sense.LOSS})
 """Senses whose size is the share of samples that felt it: some don't, by chance."""
@@ -23,6 +25,7 @@ _WORDS: dict[Sense, frozenset[str]] = {
     Sense.LOSS: frozenset({"timeout"}),
     Sense.GONE: frozenset({"gone", "zombie"}),
     Sense.STOPPED: frozenset({"stopped"}),
+    Sense.FAILING: frozenset({"failing"}),
 }
 Flags = NDArray[np.bool_]
 
@@ -73,7 +76,9 @@ def _sizes(sense: Sense, samples: Samples) -> NDArray[np.float64]:
 def _sized(
     plan: WitnessPlan, size: NDArray[np.float64], samples: Samples, begin: int, applying: int
 ) -> tuple[Flags, Flags]:
-    """Present by half of the requested delay or more; by less than twice the throughput."""
+    """Present by half of the requested delay or more; by less than twice the throughput; by room
+    that is nearer to what was asked for than to what was there.
+    """
     known = np.isfinite(size)
     if plan.sense is Sense.THROUGHPUT:
         threshold = 2 * (plan.expected or 0.0)
@@ -81,6 +86,10 @@ def _sized(
     undisturbed = median(size[(samples.sent >= begin) & (samples.finished <= applying)])
     if undisturbed is None or plan.expected is None:
         return np.zeros_like(known), np.zeros_like(known)
+    if plan.sense in ROOM:
+        threshold = (undisturbed + plan.expected) / 2
+        known &= undisturbed > plan.expected  # less than that was free anyway: nothing can be seen
+        return known & (size < threshold), known & (size >= threshold)
     threshold = undisturbed + plan.expected / 2
     return known & (size >= threshold), known & (size < threshold)
 

@@ -20,7 +20,9 @@ class Volume:
     path: Late
     """Where it is mounted, or the folder."""
     budget: Size | None = None
-    """So much may a plain folder hold; left out for a mount."""
+    """So much may a plain folder hold; left out for a mount. Nobody but the target enforces it."""
+    instance: str = ""
+    """The copy whose data is on it: who met a fault of the volume is counted there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,11 +27,12 @@ from sloproof.errors import PlatformError
 from sloproof.model.target import Finder as FinderSpec
 from sloproof.platforms.parts.packets import Packets
 from sloproof.platforms.parts.stores import Stored
+from sloproof.platforms.parts.volumes import Volumes
 
 OFTEN = Duration(20_000_000)
 
 
-class Local(Stored, Packets, Kills, Pauses):
+class Local(Stored, Packets, Volumes, Kills, Pauses):
     """Processes of this host, found by port, pid file or command line."""
 
     kind: ClassVar[str] = "local"

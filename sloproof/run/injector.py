@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -86,11 +87,17 @@ class Injector:
             state.applied.append((effect, self.apply(effect, meanwhile)))
 
     def hold(self, now: int, meanwhile: Meanwhile) -> None:
-        """Let faults that hold also strike what came since."""
+        """Let faults that hold keep their size, and also strike what came since."""
         for state in list(self._in_force.values()):
             if state.holds and now >= state.next_look:
                 state.next_look = now + HOLD
+                self._keep(state, meanwhile)
                 self._strike_again(state, meanwhile)
+
+    def _keep(self, state: InForce, meanwhile: Meanwhile) -> None:
+        for effect, prior in state.applied:
+            with suppress(EffectError):  # what can't be kept is seen absent by its witness
+                self._crew.aside(partial(effect.keep, prior), meanwhile)
 
     def _strike_again(self, state: InForce, meanwhile: Meanwhile) -> None:
         occurrence = state.occurrence

@@ -50,7 +50,7 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
     if plan.fault.points_at == "regions":
         return _region(where.region or "", on, plan.name)
     if plan.fault.points_at == "volumes":
-        return Where(volumes=(where.volume or "",))
+        return _volume(where.volume or "", draw, on)
     return Where()
 
 
@@ -71,6 +71,14 @@ def _region(region: str, on: Platform, fault: str) -> Where:
     if not copies and not links:
         raise PlatformError(f"fault {fault}: nothing that lives now is in region {region}")
     return Where(instances=copies, links=links)
+
+
+def _volume(name: str, draw: Draw, on: Platform) -> Where:
+    """The volume and whoever has its data there: that is who meets the fault."""
+    if name not in on.volumes():
+        raise PlatformError(f"fault {draw.fault}: the target has no volume {name}")
+    holder = on.holder_of(name)
+    return Where(volumes=(name,), instances=(holder,) if holder else ())
 
 
 def _link_matches(link: Link, where: Selector) -> bool:

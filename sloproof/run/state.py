@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sloproof.model.state_folder import state_dir
+
+__all__ = ["VOLATILE", "run_folder", "run_folders", "state_dir", "tidy"]
+
 VOLATILE = ("status.json", "status.json.partial", "stop")
 """What a run keeps in its folder beside the journal."""
-
-
-def state_dir() -> Path:
-    """`SLOPROOF_STATE_DIR`, else the system's or the user's state folder; it may not be there."""
-    explicit = os.environ.get("SLOPROOF_STATE_DIR")
-    if explicit:
-        return Path(explicit)
-    if os.geteuid() == 0:
-        return Path("/var/lib/sloproof")
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "sloproof"
 
 
 def run_folder(state: Path, run: str) -> Path:

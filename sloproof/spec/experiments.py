@@ -34,7 +34,7 @@ from sloproof.spec.written import ExperimentSpec, Metadata
 KIND = "Experiment"
 _NOTHING = Duration(0)
 _OBJECTIVES = ("slo", "recovery")
-_NAMES = (*_OBJECTIVES, "service", "instance", "store")
+_NAMES = (*_OBJECTIVES, "service", "instance", "store", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _named(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:
 
 
 def check_named(experiment: Experiment, target: Target, problems: Problems) -> None:
-    """Note each service and each copy that a check names and the target doesn't have."""
+    """Note each service, copy and volume that a check names and the target doesn't have."""
     ends = {end for link in target.links for end in (link.source, link.to)}
     ends |= {end for trace in target.traces for end in (trace.source, trace.to) if end}
     copies = {copy.name for each in target.services.values() for copy in each.instances}
@@ -169,6 +169,7 @@ def check_named(experiment: Experiment, target: Target, problems: Problems) -> N
         "service": ends | set(target.services),
         "instance": copies,
         "store": set(target.stores),
+        "volume": set(target.volumes),
     }
     for place, kind, name in _named(experiment):
         if kind in known and name not in known[kind]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from sloproof.contracts import Duration, Fault
+from sloproof.contracts import BreaksVolumes, Duration, Fault, FillsVolumes, SlowsVolumes
 from sloproof.model.target import Finder, Target, TargetLink
 from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.spec.places import Place, Problems, suggestion
@@ -83,8 +83,12 @@ def matched(points_at: str, where: Selector, target: Target) -> list[str]:
         links = matching_links(where, target)
     if points_at == "regions":
         links = links_of_region(where.region or "", target)
-    names = [f"instance {copy.name}" for copy in copies]
-    return names + [f"link {link_name(link)}" for link in links]
+    volumes = [name for name in target.volumes if points_at == "volumes" and name == where.volume]
+    return [
+        *(f"instance {copy.name}" for copy in copies),
+        *(f"link {link_name(link)}" for link in links),
+        *(f"volume {name}" for name in volumes),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,10 @@ def check_selectors(
             _check_pick(aim.where.pick, (*place, "pick"), problems)
         if aim.shape.role:
             _check_role(aim, place, problems)
-        if points_at in ("instances", "links", "regions"):
+        if points_at in ("instances", "links", "regions", "volumes"):
             wanted[n] = _check_matches(aim, target, place, problems)
+        if points_at == "volumes":
+            _check_budget(aim, target, place, problems)
     _check_fights(plans, {n: found for n, found in wanted.items() if n in plans}, problems)
 
 
@@ -179,6 +185,16 @@ def _check_matches(aim: Aim, target: Target, place: Place, problems: Problems) -
     return set(found) if sure else set()
 
 
+def _check_budget(aim: Aim, target: Target, place: Place, problems: Problems) -> None:
+    """A plain folder can be filled, but neither fail nor be slow without all that is beside it."""
+    volume = target.volumes.get(aim.where.volume or "")
+    if volume is None or volume.budget is None or FillsVolumes in aim.shape.needs:
+        return
+    if {BreaksVolumes, SlowsVolumes} & set(aim.shape.needs):
+        message = f"is a plain folder with a budget: {aim.shape.kind} needs a mount of its own"
+        problems.add((*place, "volume"), message)
+
+
 def _hint(where: Selector, target: Target) -> str:
     services = set(target.services)
     called = {end for link in target.links for end in (link.source, link.to)}
@@ -197,6 +213,7 @@ def _hint(where: Selector, target: Target) -> str:
         (where.instance, copies),
         (where.region, regions),
         (where.store, set(target.stores)),
+        (where.volume, set(target.volumes)),
     ):
         if value is not None and value not in known:
             return f': no "{value}"{suggestion(value, known - {""})}'

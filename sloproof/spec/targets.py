@@ -54,6 +54,7 @@ def check_target(target: Target, extensions: Extensions, problems: Problems) -> 
     _check_services(target, problems)
     check_ports(target, problems)
     _check_links(target, problems)
+    _check_volumes(target, problems)
     _check_switches(target, problems)
     _check_probes(target, extensions, problems)
     check_stores(target, problems)
@@ -216,6 +217,19 @@ def _check_links(target: Target, problems: Problems) -> None:
         if identity in seen:
             problems.add(place, "stands twice: from and to are those of a link before")
         seen.add(identity)
+
+
+def _check_volumes(target: Target, problems: Problems) -> None:
+    copies = {copy.name for _, copy in _copies(target)}
+    for name, volume in target.volumes.items():
+        place: Place = ("spec", "volumes", name)
+        if not volume.path:
+            problems.add((*place, "path"), "is empty")
+        if volume.budget is not None and volume.budget.bytes == 0:
+            problems.add((*place, "budget"), "holds nothing: leave it out for a mount of its own")
+        if volume.instance and volume.instance not in copies:
+            hint = suggestion(volume.instance, copies)
+            problems.add((*place, "instance"), f'no instance is called "{volume.instance}"{hint}')
 
 
 def _check_switches(target: Target, problems: Problems) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sloproof.contracts.capabilities as contract
 from sloproof.contracts import (
+    BreaksVolumes,
     CutMode,
     CutsLinks,
     DelaysLinks,
@@ -17,6 +18,7 @@ from sloproof.contracts import (
     Duration,
     Effect,
     FillsConnections,
+    FillsVolumes,
     Instance,
     KillMode,
     Kills,
@@ -25,6 +27,8 @@ from sloproof.contracts import (
     Platform,
     ResetsLinks,
     RunsCommands,
+    Size,
+    SlowsVolumes,
     ThrottlesLinks,
     Throughput,
 )
@@ -56,16 +60,23 @@ ON_INSTANCES: Sequence[tuple[type, Trial]] = (
     (DelaysReplay, lambda on, copy: on.delay_replay(copy, SHORT)),
     (FillsConnections, lambda on, copy: on.fill_connections(copy, 0)),
 )
+ON_VOLUMES: Sequence[tuple[type, Trial]] = (
+    (FillsVolumes, lambda on, volume: on.fill(volume, None, Size(0), False)),
+    (FillsVolumes, lambda on, volume: on.fill(volume, None, Size(0), True)),
+    (BreaksVolumes, lambda on, volume: on.break_volume(volume)),
+    (SlowsVolumes, lambda on, volume: on.slow_volume(volume, SHORT)),
+)
 
 
 def check_platform(platform: Platform) -> None:
     """Hold a platform whose target is there against its laws; touches nothing.
 
-    The laws: instances and links are the same at each look, in the same order, each name once; a
-    capability is there or `lacks` says in words why not; an intent is pure, gives the same effect
-    each time, which survives JSON, says in words and by name what it concerns, and has a witness,
-    or it is a `PlatformError` that says why not; neighbours are never what is struck. Each effect
-    has laws of its own (`check_effect`). Raises `AssertionError` naming the law that is broken.
+    The laws: instances, links and volumes are the same at each look, in the same order, each name
+    once; a capability is there or `lacks` says in words why not; an intent is pure, gives the same
+    effect each time, which survives JSON, says in words and by name what it concerns, and has a
+    witness, or it is a `PlatformError` that says why not; neighbours are never what is struck. Each
+    effect has laws of its own (`check_effect`). Raises `AssertionError` naming the law that is
+    broken.
     """
     assert type(platform).__doc__, "law of help: a platform's docstring is its help"
     assert type(platform).kind, "law of names: a platform has a kind"
@@ -74,8 +85,8 @@ def check_platform(platform: Platform) -> None:
     copies, links = tuple(platform.instances()), tuple(platform.links())
     _look_twice(platform, copies, links)
     _capabilities(platform)
-    for subject, trial in _trials(platform, copies, links):
-        _intent(platform, subject, trial)
+    for name, subject, trial in _trials(platform, copies, links):
+        _intent(platform, name, subject, trial)
     if isinstance(platform, RunsCommands):
         effect = platform.command(("true",), ("true",), ("true",), SHORT)
         _effect(effect)
@@ -86,7 +97,9 @@ def check_platform(platform: Platform) -> None:
 def _look_twice(platform: Platform, copies: Sequence[Instance], links: Sequence[Link]) -> None:
     assert tuple(platform.instances()) == copies, "law of order: instances come in a stable order"
     assert tuple(platform.links()) == links, "law of order: links come in a stable order"
-    for seen in ([copy.name for copy in copies], [link.name for link in links]):
+    volumes = tuple(platform.volumes())
+    assert tuple(platform.volumes()) == volumes, "law of order: volumes come in a stable order"
+    for seen in ([copy.name for copy in copies], [link.name for link in links], volumes):
         assert len(set(seen)) == len(seen), f"law of names: each name comes once: {seen}"
     assert all(copy.service for copy in copies), "law of names: each instance names its service"
     services = {link.source for link in links} | {link.target for link in links}
@@ -106,33 +119,41 @@ def _capabilities(platform: Platform) -> None:
 
 def _trials(
     platform: Platform, copies: Sequence[Instance], links: Sequence[Link]
-) -> Iterator[tuple[Instance | Link, Trial]]:
-    for table, subjects in ((ON_INSTANCES, copies), (ON_LINKS, links)):
+) -> Iterator[tuple[str, Instance | Link | str, Trial]]:
+    subjects: Sequence[tuple[Any, Sequence[tuple[str, Any]]]] = (
+        (ON_INSTANCES, [(copy.name, copy) for copy in copies]),
+        (ON_LINKS, [(link.name, link) for link in links]),
+        (ON_VOLUMES, [(name, name) for name in platform.volumes()]),
+    )
+    for table, named in subjects:
         for capability, trial in table:
             if isinstance(platform, capability) and not platform.lacks(capability):
-                yield from ((subject, trial) for subject in subjects)
+                yield from ((name, subject, trial) for name, subject in named)
 
 
-def _intent(platform: Platform, subject: Instance | Link, trial: Trial) -> None:
+def _intent(platform: Platform, name: str, subject: Instance | Link | str, trial: Trial) -> None:
     effect = _tried(platform, subject, trial)
     if isinstance(effect, PlatformError):
         assert str(effect), "law of refusals: what can't be done is said in words"
         return
     assert trial(platform, subject) == effect, "law of purity: the same intent, the same effect"
     _effect(effect)
-    concerned = effect.concerns()
-    assert concerned == subject.name, f"law of concern: {effect} is about {subject.name}"
+    holder = platform.holder_of(name) if isinstance(subject, str) else None
+    concerned = holder.name if holder else name
+    assert effect.concerns() == concerned, f"law of concern: {effect} is about {concerned}"
     witness = effect.witness()
     assert witness is not None, f"law of witness: {effect} can be seen by another path"
     assert witness.probes, f"law of witness: {effect} is seen by at least one probe"
     own = {probe.name for probe in witness.probes}
-    for neighbour in platform.neighbours(effect, {subject.name}):
+    for neighbour in platform.neighbours(effect, {name}):
         names = {probe.name for probe in neighbour.probes}
-        assert not names & own, f"law of neighbours: {subject.name} does not stand beside itself"
+        assert not names & own, f"law of neighbours: {name} does not stand beside itself"
         assert neighbour.sense is witness.sense, "law of neighbours: seen with the effect's sense"
 
 
-def _tried(platform: Platform, subject: Instance | Link, trial: Trial) -> Effect | PlatformError:
+def _tried(
+    platform: Platform, subject: Instance | Link | str, trial: Trial
+) -> Effect | PlatformError:
     try:
         return trial(platform, subject)
     except PlatformError as error:

@@ -39,9 +39,17 @@ PRESENT: Mapping[Sense, str] = {
     Sense.STOPPED: "stopped",
     Sense.STATUS: "status 503",
     Sense.LOSS: "timeout",
+    Sense.FAILING: "failing",
     Sense.OBSERVED: "seen",
 }
 """The word a witness's sample has while the fault is present, by sense."""
+UNITS: Mapping[Sense, str] = {
+    Sense.DELAY: "s",
+    Sense.THROUGHPUT: "",
+    Sense.FREE: "B",
+    Sense.SCARCE: "B",
+}
+"""The unit of the figures of those senses that have one; but for a delay, 1e9 is there before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +83,8 @@ class WrittenFault:
         }
     )
     neighbours: Sequence[Mapping[str, Any]] = ()
+    where: Sequence[str] | None = None
+    """The names of what it struck, such as a volume's."""
 
     @property
     def probe(self) -> str:
@@ -173,7 +183,10 @@ class RecordBuilder:
         self._faults.append(fault)
         number = len(self._faults)
         names = {"fault": fault.name, "occurrence": fault.occurrence}
-        self.event(fault.at, "fault.injecting", inject=fault.kind, effects=[number], **names)
+        struck = {} if fault.where is None else {"where": list(fault.where)}
+        self.event(
+            fault.at, "fault.injecting", inject=fault.kind, effects=[number], **names, **struck
+        )
         self.event(
             fault.at,
             "effect.planned",
@@ -281,7 +294,7 @@ def _sample(fault: WrittenFault, at: int, *, present: bool) -> tuple[Any, ...]:
     if fault.sense is Sense.DELAY:
         took = usual + (_ns(size) if present else 0)
         return at, at, at + took, True, took / SECOND, ""
-    if fault.sense is Sense.THROUGHPUT:
+    if fault.sense in UNITS:
         return at, at, at + usual, True, size if present else 1e9, ""
     if fault.sense is Sense.LOSS:  # each so manieth packet
         present = present and at / 100_000_000 * size % 1 < size
@@ -316,7 +329,7 @@ def _witness(fault: WrittenFault) -> dict[str, Any] | None:
         "probes": [fault.probe],
         "kept": [],
         "expected": fault.size,
-        "unit": "s" if fault.sense is Sense.DELAY else "",
+        "unit": UNITS.get(fault.sense, ""),
         "tolerance": fault.tolerance,
     }
 

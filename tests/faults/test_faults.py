@@ -24,6 +24,8 @@ from sloproof.testing import check_effect, check_fault
 FAULTS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).faults
 OF_STORES = {"primary_kill", "replication_lag", "connection_exhaustion"}
 """Those of `test_store_faults.py`."""
+ON_DISKS = ("disk_fill", "disk_error")
+"""Those that `test_disks.py` tries."""
 SPEECH = Selector(source="dialogue", to="speech")
 COPY = Selector(service="dialogue", pick=Pick(count=1))
 
@@ -83,14 +85,15 @@ def test_a_spike_changes_the_load_and_nothing_else(platform: Local) -> None:
 
 def test_every_built_in_fault_is_tested_here() -> None:
     tested = {kind for kind, _, _ in REVERSIBLE} | {"pod_kill", "command", "load_spike"}
-    assert set(FAULTS) == tested | OF_STORES | {"region_loss"}
+    assert set(FAULTS) == tested | OF_STORES | set(ON_DISKS) | {"region_loss"}
 
 
 def test_an_external_target_has_no_processes_to_touch(loaded: Loaded, tmp_path: Path) -> None:
     external = External(loaded.target, run="test", work=tmp_path)
     assert external.start() == ()
     kinds = {kind for kind in FAULTS if not any(map(external.lacks, FAULTS[kind].needs))}
-    everything = set(FAULTS) - {"pod_kill", "pod_pause", "primary_kill", "region_loss"}
+    killing = {"pod_kill", "pod_pause", "primary_kill", "region_loss"}
+    everything = set(FAULTS) - killing - set(ON_DISKS)
     assert kinds == everything
     reasons = [external.lacks(need) for need in FAULTS["pod_kill"].needs]
     assert reasons[0].startswith("the platform external has no Kills; use `platform: local`")

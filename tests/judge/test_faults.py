@@ -14,6 +14,9 @@ from sloproof.model.verdict import Outcome, Verdict
 from sloproof.testing.record import RecordBuilder, WrittenFault
 from tests.judge.cases import FAULT, GOOD, built, fault_measure, faulted, line, slo, verdict
 
+MIB = 1 << 20
+ROOM = {"sense": Sense.FREE, "size": 64.0 * MIB, "tolerance": 1.0 * MIB}
+"""64 MiB are to stay free of the 1 GB that was."""
 AVAILABILITY = line(ServiceLevel(slo="availability"))
 INNER = {"link": {"name": "d-s", "source": "dialogue", "target": "speech"}}
 INSTANCE = {"instance": {"name": "speech-1", "service": "speech"}}
@@ -65,6 +68,21 @@ def of_fault(folder: Path, fault: WrittenFault) -> dict[str, Any]:
             False,
             "measured 90000",
         ),
+        (ROOM, True, ""),
+        ({**ROOM, "measured": 64 * MIB + 0.9 * MIB}, True, ""),
+        ({**ROOM, "measured": 66.0 * MIB}, False, "measured 6.9206e+07 B instead of"),
+        ({**ROOM, "measured": 62.0 * MIB}, False, "instead of 6.71089e+07 B ± 1.04858e+06 B"),
+        ({**ROOM, "sense": Sense.SCARCE, "measured": 5.0 * MIB}, True, ""),
+        ({**ROOM, "sense": Sense.SCARCE, "measured": 66.0 * MIB}, False, "instead of"),
+        ({**ROOM, "measured": 900e6}, False, "never saw it"),
+        ({**ROOM, "appears": 20.0}, False, "never saw it"),
+        ({**ROOM, "vanishes": 9.0}, False, "while it should be there"),
+        ({**ROOM, "vanishes": 30.0}, False, "not seen absent after"),
+        ({**ROOM, "size": 2e9}, False, "never saw it"),  # less was free anyway
+        ({"sense": Sense.FAILING, "size": None}, True, ""),
+        ({"sense": Sense.FAILING, "size": None, "appears": 6.0}, False, "before it was injected"),
+        ({"sense": Sense.FAILING, "size": None, "vanishes": 11.9}, False, "should be there"),
+        ({"sense": Sense.FAILING, "size": None, "vanishes": 30.0}, False, "not seen absent after"),
     ],
 )
 def test_a_fault_is_witnessed_absent_present_absent(

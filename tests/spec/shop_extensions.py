@@ -46,6 +46,16 @@ class DiskFill(Fault):
     def plan(self, where, on):
         return []
 """,
+    "disk_error": """
+from sloproof.contracts import BreaksVolumes, Fault
+
+class DiskError(Fault):
+    needs = (BreaksVolumes,)
+    points_at = "volumes"
+
+    def plan(self, where, on):
+        return []
+""",
 }
 
 CHECKS = {

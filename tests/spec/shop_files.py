@@ -89,6 +89,9 @@ spec:
       set: {command: [touch, "{path}"]}
       reset: {command: [rm, run/slow]}
   allow: {hosts: [store.example], max_rate: 200/s}
+  volumes:
+    data: {path: run/data, budget: 64MiB, instance: store-1}
+    logs: {path: run/logs}
 """
 
 SLOS = """\

@@ -20,6 +20,7 @@ from sloproof.testing import (
 )
 from tests.judge.cases import built, faulted, latency_slo, recovery_objective, slo
 from tests.judge.test_circuit_breaker import CALL, OPENS, TOLD, TRIES
+from tests.judge.test_disk import FULL, REFUSING
 
 CHECKS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).checks
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -89,6 +90,11 @@ STAGES: Mapping[str, list[tuple[dict[str, Any], RecordBuilder | None, Write, Out
         ({"rpo": Duration.parse("1s")}, faulted(BAD, KILL), keeping(*range(410, 500)), PASS),
         ({"at_most": 2}, faulted(BAD, KILL), keeping(497, 498, 499), FAIL),
         ({"ledger": "another"}, faulted(BAD, KILL), keeping(), INCONCLUSIVE),
+    ],
+    "disk": [
+        ({"volume": "data"}, faulted(REFUSING, FULL), nothing, PASS),
+        ({"volume": "data", "refuses": ("507",)}, faulted(REFUSING, FULL), nothing, FAIL),
+        ({"volume": "logs"}, faulted(REFUSING, FULL), nothing, INCONCLUSIVE),
     ],
     "self_healing": [
         ({"service": "web"}, faulted(BAD, KILL), nothing, PASS),

@@ -12,8 +12,9 @@ import pytest
 
 from sloproof.contracts import Effect, Instance, KillMode, Kills, Link, Platform
 from sloproof.extensions import Extensions
+from sloproof.model.stores import Volume
 from sloproof.model.target import Entry, Finder, Proxy, Service, Target, TargetLink
-from sloproof.model.units import Duration
+from sloproof.model.units import Duration, Size
 from sloproof.testing import ScriptedServer, check_platform
 from sloproof.testing.world import Memory, World
 from tests.testing.proxy import Toxiproxy, toxiproxy
@@ -42,12 +43,19 @@ def target(kind: str, folder: Path, proxies: Toxiproxy, *copies: str) -> Target:
             TargetLink(source="web", to="db", proxy=other),
             TargetLink(source="web", to="cache"),
         ),
+        volumes={
+            "data": Volume(path="data", budget=Size.parse("64MiB"), instance=copies[0]),
+            "logs": Volume(path="logs", budget=Size.parse("64MiB")),
+            "bare": Volume(path="logs"),
+        },
     )
 
 
 @contextmanager
 def local(folder: Path) -> Iterator[Platform]:
     copies = ("web-1", "web-2")
+    for volume in ("data", "logs"):
+        (folder / volume).mkdir()
     processes = [subprocess.Popen(["sleep", "60"]) for _ in copies]
     try:
         for name, process in zip(copies, processes, strict=True):

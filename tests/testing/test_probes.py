@@ -109,7 +109,7 @@ def life(folder: Path) -> Iterator[Stage]:
 
 
 def replicated(kind: str, **fields: str) -> Setting:
-    """A primary `a` with its standby `b`; ill is that `b` is dead, silent that all of it stands still.
+    """A primary `a` with its standby `b`; ill: `b` is dead; silent: all of it stands still.
 
     In fields, `{a}` and `{b}` stand for where they answer.
     """
@@ -173,6 +173,21 @@ def packets(folder: Path) -> Iterator[Stage]:
         )
 
 
+@contextmanager
+def volume(folder: Path) -> Iterator[Stage]:
+    """A folder that is there, or isn't."""
+    place = folder / "volume"
+    place.mkdir()
+    yield Stage(made("disk", path=str(place)), place.rmdir, place.mkdir)
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[Stage]:
+    place = folder / "volume"
+    place.mkdir()
+    yield Stage(made("disk", path=str(place), write=True), place.rmdir, place.mkdir)
+
+
 URL = "http://127.0.0.1:{port}/"
 STAGES: dict[str, dict[str, Setting]] = {
     "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
@@ -196,6 +211,7 @@ STAGES: dict[str, dict[str, Setting]] = {
     "replication": {"": replicated("replication", copies="{a} {b}", standby="{b}")},
     "connections": {"": crowded},
     "packet": {"": packets},
+    "disk": {"": volume, "write": written},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 

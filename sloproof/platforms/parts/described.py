@@ -89,6 +89,15 @@ class Described(Platform, Switches, RunsCommands):
             for copy in service.instances
         )
 
+    def volumes(self) -> Sequence[str]:
+        """The volumes that the file names."""
+        return tuple(self.target.volumes)
+
+    def holder_of(self, volume: str) -> Instance | None:
+        """The copy that the file names for it."""
+        name = self.target.volumes[volume].instance
+        return next((copy for copy in self.instances() if copy.name == name), None)
+
     def stores_of(self, instance: Instance) -> Sequence[str]:
         """The stores that name this instance among their copies."""
         return [

@@ -127,7 +127,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         seen = effect.witness()
         links = zip(self.links(), self.target.links, strict=True)
         if seen is None or effect.concerns() not in {link.name for link in self.links()}:
-            return ()
+            return super().neighbours(effect, struck)
         prefix = f"neighbour:{seen.sense}"
         return [
             replace(seen, probes=(self._probe(link, prefix, False, SELDOM, PATIENCE),))

@@ -1,0 +1,98 @@
+"""Volumes to fill and to break, mounted in a namespace that only their own processes are in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sloproof.effects.incarnation import Incarnation
+from sloproof.effects.place import Place
+from sloproof.model.stores import Volume
+from sloproof.model.target import Entry, Finder, Service, Target
+from sloproof.platforms.local import Local
+
+MIB = 1 << 20
+SIZE = 32
+NEEDS = ("mkfs.ext4", "mount", "umount", "nsenter")
+LACKING = (
+    "mounting volumes needs root"
+    if os.geteuid() != 0
+    else ", ".join(f"{tool} is missing" for tool in NEEDS if shutil.which(tool) is None)
+)
+with_volumes = pytest.mark.skipif(bool(LACKING), reason=LACKING or "can be mounted here")
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A process with an ext4 and a tmpfs of 32 MiB each, both at paths below `folder`."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def anchor(self) -> str:
+        return str(Incarnation.of(self.process.pid))
+
+    def place(self, kind: str) -> Place:
+        return Place(str(self.folder / kind), self.anchor)
+
+    def path(self, kind: str) -> Path:
+        return Path(self.place(kind).reached)
+
+    def free(self, kind: str) -> int:
+        found = os.statvfs(self.path(kind))
+        return found.f_bavail * found.f_frsize
+
+    def platform(self) -> Local:
+        """A target with these volumes, named `ext4` and `tmpfs`."""
+        pid_file = self.folder / "pid"
+        pid_file.write_text(str(self.process.pid))
+        volumes = {
+            k: Volume(path=str(self.folder / k), instance="store") for k in ("ext4", "tmpfs")
+        }
+        return local(self.folder, volumes, Finder(name="store", pid_file=str(pid_file)))
+
+
+def local(folder: Path, volumes: dict[str, Volume], *copies: Finder) -> Local:
+    target = Target(
+        name="disks",
+        origin="disks.yaml",
+        folder=str(folder),
+        platform="local",
+        entry=Entry(url="http://127.0.0.1:1"),
+        services={"store": Service(instances=copies)} if copies else {},
+        volumes=volumes,
+    )
+    return Local(target, run="test", work=folder)
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[Mounted]:
+    """Both volumes, until the end of the block."""
+    sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
+    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "sleep", "600"]
+    process = subprocess.Popen(argv)
+    try:
+        found = Mounted(folder, process)
+        deadline = time.monotonic() + 20
+        while process.poll() is None and _name_of(process) != "sleep":
+            assert time.monotonic() < deadline, "the volumes were not mounted"
+            time.sleep(0.01)
+        assert process.poll() is None, "mounting the volumes failed: see standard error"
+        yield found
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _name_of(process: subprocess.Popen[bytes]) -> str:
+    return Path(f"/proc/{process.pid}/comm").read_text().strip()
