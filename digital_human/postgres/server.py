@@ -72,6 +72,7 @@ class Server:
     def command(self) -> list[str]:
         """What runs the server in the foreground; the process started is the postmaster itself.
 
+        SIGINT shuts it down cleanly, SIGQUIT and SIGKILL at once; SIGTERM waits for its clients.
         Raises `Fenced` if it must not run before `failover.rejoin`.
         """
         if self.mark.exists():
@@ -182,7 +183,7 @@ class Server:
     async def promote(self, within: float = PROMOTION_PATIENCE_S) -> None:
         """Make a standby the primary; done when it takes writes. Raises `PostgresError`."""
         question = "select pg_promote(true, %s)"
-        if not await sql.value(self.dsn, question, [max(1, int(within))], within=within):
+        if not await sql.value(self.dsn, question, [max(1, int(within))], within=within + 1):
             raise PostgresError(f"{self.name} did not become the primary within {within:g} s")
 
     def _dsn(self, user: str) -> str:
