@@ -54,16 +54,19 @@ async def fence(old: Server, reason: str, *, within: float = 3.0) -> Step:
     """Make sure that the old primary takes no write any more, also if it is started again.
 
     Marks it, so that `Server.command` refuses; kills every process that has its data open; turns
-    the data into a standby's, in case somebody starts PostgreSQL on it by hand. Raises
+    the data into a standby's, in case somebody starts PostgreSQL on it all the same. Raises
     `FailoverError` if a process survives, or if nothing would keep the server from coming back.
     """
     began = time.monotonic()
     marked = _attempt(lambda: _mark(old.mark, reason))
     try:
+        # First, as writing to an ill disk may take for ever.
         killed = await old.vacate(within)
+        turned = _attempt(lambda: old.binaries.write(old.data / "standby.signal", ""))
+        # Again: one that was just starting is either seen now or becomes a standby.
+        killed += await old.vacate(within)
     except PostgresError as error:
         raise FailoverError(f"{old.name} still runs: {error}") from error
-    turned = _attempt(lambda: old.binaries.write(old.data / "standby.signal", ""))
     if marked and turned:
         raise FailoverError(
             f"{old.name} is dead, but nothing keeps it from coming back as a primary: "

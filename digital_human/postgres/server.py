@@ -88,7 +88,7 @@ class Server:
             own["archive_timeout"] = f"{self.archive_timeout}s"
         arguments = [part for name, text in own.items() for part in ("-c", f"{name}={text}")]
         return self.binaries.command(
-            "postgres", "-D", str(self.data), *arguments, home=self.folder, within_life="keep"
+            "postgres", "-D", str(self.data), *arguments, home=self.folder, parent_death="keep"
         )
 
     async def initialise(self) -> None:

@@ -124,6 +124,24 @@ def test_fencing_leaves_the_other_server_alone(both: Pair) -> None:
     assert occupants(both.standby.data)
 
 
+def test_a_standby_that_left_is_still_told_and_falls_behind(both: Pair) -> None:
+    [connected] = asyncio.run(replication.lag(both.primary.dsn))
+    assert (connected.standby, connected.state) == ("b", "streaming")
+    assert connected.replay_seconds is not None
+
+    both.running.kill(both.standby)
+    until(
+        lambda: asyncio.run(replication.lag(both.primary.dsn))[0].state == "disconnected",
+        "the primary did not notice",
+    )
+    [before] = asyncio.run(replication.lag(both.primary.dsn))
+    write(both.primary, "alone")
+    [after] = asyncio.run(replication.lag(both.primary.dsn))
+
+    assert (after.standby, after.replay_seconds) == ("b", None)
+    assert after.replay_bytes > before.replay_bytes
+
+
 def test_promoting_twice_is_promoting_once(both: Pair) -> None:
     fail_over(both)
     assert "already" in asyncio.run(failover.promote(both.standby)).detail
