@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
+from digital_human.ports import NoFreePort
 from digital_human.postgres import sql
 from digital_human.postgres.errors import CommandFailed, FailoverError, PostgresError
 from digital_human.postgres.occupants import occupants, vacate
 from digital_human.postgres.replication import ensure_slot
-from digital_human.postgres.schema import OWNER
+from digital_human.postgres.rewind import rewind
 from digital_human.postgres.server import Server, address
 
 _BEAT = """
@@ -123,14 +124,16 @@ async def rejoin(old: Server, upstream: Upstream, *, within: float = 60.0) -> St
         await ensure_slot(upstream.dsn, upstream.slot)
         how = await _rewind_or_rebuild(old, upstream, within)
         old.mark.unlink()
-    except (PostgresError, OSError) as error:
+    except (PostgresError, NoFreePort, OSError) as error:
         raise FailoverError(f"{old.name} could not rejoin its primary: {error}") from error
     return Step("rejoin", time.monotonic() - began, how)
 
 
 async def _rewind_or_rebuild(old: Server, upstream: Upstream, within: float) -> str:
+    # pg_rewind goes by the primary's control file, which knows the promotion from this on.
+    await sql.rows(upstream.dsn, "checkpoint", within=within)
     try:
-        await _rewind(old, upstream, within)
+        await rewind(old, upstream.host, upstream.port, within)
     except (CommandFailed, OSError) as error:
         await old.clone(upstream.host, upstream.port, upstream.slot, within=within)
         return f"rebuilt, as it could not be rewound: {error}"
@@ -140,16 +143,6 @@ async def _rewind_or_rebuild(old: Server, upstream: Upstream, within: float) -> 
     for slot in (old.data / "pg_replslot").iterdir():
         rmtree(slot)
     return "rewound"
-
-
-async def _rewind(old: Server, upstream: Upstream, within: float) -> None:
-    # pg_rewind goes by the primary's control file, which knows the promotion from this on.
-    await sql.rows(upstream.dsn, "checkpoint", within=within)
-    # pg_rewind first recovers a crashed server, which it can't as a standby; the mark remains.
-    (old.data / "standby.signal").unlink(missing_ok=True)
-    source = f"host={upstream.host} port={upstream.port} user={OWNER} dbname=postgres"
-    arguments = [f"--target-pgdata={old.data}", f"--source-server={source}"]
-    await old.binaries.run("pg_rewind", *arguments, home=old.folder, within=within)
 
 
 def _mark(path: Path, reason: str) -> None:

@@ -229,6 +229,21 @@ def test_an_old_primary_that_went_its_own_way_is_rewound(both: Pair) -> None:
     assert asyncio.run(replication.slots(both.primary.dsn)) == {}
 
 
+def test_an_old_primary_that_came_back_as_a_standby_is_rewound_too(both: Pair) -> None:
+    disconnect(both.standby)
+    write(both.primary, "lost")
+    fail_over(both)
+    both.primary.mark.unlink()
+    both.running.start(both.primary)
+    both.running.kill(both.primary)
+
+    assert rejoin(both.primary, both.standby).detail == "rewound"
+
+    both.running.start(both.primary)
+    streams(both.standby, both.primary)
+    assert notes(both.primary) == set()
+
+
 def test_an_old_primary_that_can_not_be_rewound_is_rebuilt(both: Pair) -> None:
     write(both.primary, "both")
     streams(both.primary, both.standby)
