@@ -22,6 +22,7 @@ from digital_human.postgres.archive import Archive, arrival, flush
 from digital_human.postgres.contents import Fingerprint, Moment, mark
 from digital_human.postgres.errors import BackupError, PostgresError
 
+ARRIVAL_PATIENCE_S = 60.0
 _START = re.compile(r"START WAL LOCATION: (\S+) \(file ([0-9A-F]{24})\)")
 
 
@@ -72,8 +73,8 @@ async def take(dsn: str, archive: Archive, *, within: float = 300.0) -> Backup:
             archive.binaries.make_folder(draft)
             await _copy(dsn, archive, draft / "data", within)
             moment = await mark(dsn, label)
-            await flush(dsn, archive, within=within)
-            await arrival(archive, moment.wal, within)
+            await flush(dsn, archive, within=min(within, ARRIVAL_PATIENCE_S))
+            await arrival(archive, moment.wal, min(within, ARRIVAL_PATIENCE_S))
             return await asyncio.to_thread(_finish, archive, draft, started, moment)
         except (PostgresError, OSError) as error:
             raise BackupError(f"no backup was made: {error}") from error

@@ -43,13 +43,13 @@ class Binaries:
     folder: Path
     account: Account | None
 
-    def command(self, program: str, *arguments: str, home: Path, within_life: str) -> list[str]:
+    def command(self, program: str, *arguments: str, home: Path, parent_death: str) -> list[str]:
         """What runs a program in the process that executes it: nothing stays between.
 
-        `within_life` is what setpriv(1) makes of the signal for the parent's death: `keep`, or
+        `parent_death` is what setpriv(1) makes of the signal for the parent's death: `keep`, or
         `KILL` to set it; changing the user would clear it.
         """
-        command = ["env", f"HOME={home}", "LC_ALL=C.UTF-8", "setpriv", "--pdeathsig", within_life]
+        command = ["env", f"HOME={home}", "LC_ALL=C.UTF-8", "setpriv", "--pdeathsig", parent_death]
         if self.account is not None:
             command += [f"--reuid={self.account.uid}", f"--regid={self.account.gid}"]
             command += ["--clear-groups"]
@@ -63,7 +63,7 @@ class Binaries:
         Raises `CommandFailed` if it fails or takes longer than `within` seconds; it and its
         children are dead then, as they are when this task is cancelled or this process dies.
         """
-        command = self.command(program, *arguments, home=home, within_life="KILL")
+        command = self.command(program, *arguments, home=home, parent_death="KILL")
         with tempfile.TemporaryFile() as heard, tempfile.TemporaryFile() as speech:
             speech.write(said.encode())
             speech.seek(0)

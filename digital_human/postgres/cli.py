@@ -31,9 +31,8 @@ SCRATCH = "/var/tmp"  # noqa: S108 - tempfile makes a folder there that is only 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status: 0 done (and good), 1 failed, 2 usage."""
     options = _parser().parse_args(arguments)
-    doing = {"backup": _backup, "backups": _backups, "verify": _verify, "restore": _restore}
     try:
-        return asyncio.run(doing[options.command](options))
+        return asyncio.run(_until_signalled(options))
     except (PostgresError, NoFreePort, OSError) as error:
         sys.stderr.write(f"postgres: {error}\n")
         return FAILED
@@ -62,6 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--until", type=_moment, help="ISO 8601; UTC unless it says otherwise")
     restore.add_argument("--dsn", help="the primary, if it lives: its last writes come along")
     return parser
+
+
+async def _until_signalled(options: argparse.Namespace) -> int:
+    """Run the command; a signal takes back what is half done, and is how a restore ends."""
+    doing = {"backup": _backup, "backups": _backups, "verify": _verify, "restore": _restore}
+    command = asyncio.ensure_future(doing[options.command](options))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, command.cancel)
+    try:
+        return await command
+    except asyncio.CancelledError:
+        return OK if options.command == "restore" else FAILED
 
 
 async def _backup(options: argparse.Namespace) -> int:
@@ -94,9 +105,6 @@ async def _verify(options: argparse.Namespace) -> int:
 
 async def _restore(options: argparse.Namespace) -> int:
     archive = Archive(options.archive.absolute())
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     if options.dsn is not None:
         await flush(options.dsn, archive)
     chosen = choose(archive, options.until)
@@ -105,7 +113,7 @@ async def _restore(options: argparse.Namespace) -> int:
         restored(chosen, archive, scratch, until=options.until) as server,
     ):
         _tell({"dsn": server.dsn, "backup": chosen.label, "until": _iso(options.until)})
-        await stopped.wait()
+        await asyncio.Event().wait()
     return OK
 
 

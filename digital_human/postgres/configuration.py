@@ -24,7 +24,7 @@ SETTINGS = {
     # Kept for pg_rewind, and for a standby whose slot is gone.
     "wal_keep_size": "16MB",
     # A standby that stays away must not fill the primary's disk; it is rebuilt.
-    "max_slot_wal_keep_size": "128MB",
+    "max_slot_wal_keep_size": "64MB",
     "wal_retrieve_retry_interval": "100ms",
     "wal_receiver_status_interval": "1s",
     "wal_receiver_timeout": "4s",

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
+from digital_human.ports import NoFreePort
 from digital_human.postgres import sql
 from digital_human.postgres.errors import CommandFailed, FailoverError, PostgresError
 from digital_human.postgres.occupants import occupants, vacate
 from digital_human.postgres.replication import ensure_slot
-from digital_human.postgres.schema import OWNER
+from digital_human.postgres.rewind import rewind
 from digital_human.postgres.server import Server, address
 
 _BEAT = """
@@ -54,16 +55,19 @@ async def fence(old: Server, reason: str, *, within: float = 3.0) -> Step:
     """Make sure that the old primary takes no write any more, also if it is started again.
 
     Marks it, so that `Server.command` refuses; kills every process that has its data open; turns
-    the data into a standby's, in case somebody starts PostgreSQL on it by hand. Raises
+    the data into a standby's, in case somebody starts PostgreSQL on it all the same. Raises
     `FailoverError` if a process survives, or if nothing would keep the server from coming back.
     """
     began = time.monotonic()
     marked = _attempt(lambda: _mark(old.mark, reason))
     try:
+        # First, as writing to an ill disk may take for ever.
         killed = await old.vacate(within)
+        turned = _attempt(lambda: old.binaries.write(old.data / "standby.signal", ""))
+        # Again: one that was just starting is either seen now or becomes a standby.
+        killed += await old.vacate(within)
     except PostgresError as error:
         raise FailoverError(f"{old.name} still runs: {error}") from error
-    turned = _attempt(lambda: old.binaries.write(old.data / "standby.signal", ""))
     if marked and turned:
         raise FailoverError(
             f"{old.name} is dead, but nothing keeps it from coming back as a primary: "
@@ -120,14 +124,16 @@ async def rejoin(old: Server, upstream: Upstream, *, within: float = 60.0) -> St
         await ensure_slot(upstream.dsn, upstream.slot)
         how = await _rewind_or_rebuild(old, upstream, within)
         old.mark.unlink()
-    except (PostgresError, OSError) as error:
+    except (PostgresError, NoFreePort, OSError) as error:
         raise FailoverError(f"{old.name} could not rejoin its primary: {error}") from error
     return Step("rejoin", time.monotonic() - began, how)
 
 
 async def _rewind_or_rebuild(old: Server, upstream: Upstream, within: float) -> str:
+    # pg_rewind goes by the primary's control file, which knows the promotion from this on.
+    await sql.rows(upstream.dsn, "checkpoint", within=within)
     try:
-        await _rewind(old, upstream, within)
+        await rewind(old, upstream.host, upstream.port, within)
     except (CommandFailed, OSError) as error:
         await old.clone(upstream.host, upstream.port, upstream.slot, within=within)
         return f"rebuilt, as it could not be rewound: {error}"
@@ -137,16 +143,6 @@ async def _rewind_or_rebuild(old: Server, upstream: Upstream, within: float) -> 
     for slot in (old.data / "pg_replslot").iterdir():
         rmtree(slot)
     return "rewound"
-
-
-async def _rewind(old: Server, upstream: Upstream, within: float) -> None:
-    # pg_rewind goes by the primary's control file, which knows the promotion from this on.
-    await sql.rows(upstream.dsn, "checkpoint", within=within)
-    # pg_rewind first recovers a crashed server, which it can't as a standby; the mark remains.
-    (old.data / "standby.signal").unlink(missing_ok=True)
-    source = f"host={upstream.host} port={upstream.port} user={OWNER} dbname=postgres"
-    arguments = [f"--target-pgdata={old.data}", f"--source-server={source}"]
-    await old.binaries.run("pg_rewind", *arguments, home=old.folder, within=within)
 
 
 def _mark(path: Path, reason: str) -> None:

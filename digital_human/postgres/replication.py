@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from digital_human.postgres import sql
 
 POLL_S = 0.05
+# A standby that left is known by its slot; one that never had a slot, only while it is connected.
 _LAG = """
-select application_name, state, sync_state,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(replay_lsn, '0/0'))::bigint,
-    coalesce(extract(epoch from replay_lag), 0)::float
-from pg_stat_replication order by application_name
+select coalesce(r.application_name, s.slot_name), coalesce(r.state, 'disconnected'),
+    coalesce(r.sync_state, ''),
+    pg_wal_lsn_diff(
+        pg_current_wal_lsn(), coalesce(r.replay_lsn, s.restart_lsn, '0/0'))::bigint,
+    extract(epoch from r.replay_lag)::float
+from (select * from pg_stat_replication where state in ('startup', 'catchup', 'streaming')) as r
+full join (select * from pg_replication_slots where slot_type = 'physical' and not temporary) as s
+    on s.active_pid = r.pid
+order by 1
 """
 
 
@@ -21,22 +27,29 @@ from pg_stat_replication order by application_name
 class Lag:
     """How far a standby is behind its primary.
 
-    `replay_bytes` is WAL written but not replayed there; `replay_seconds` what the last replayed
-    commit waited, 0 while there was nothing to replay.
+    `standby` is its server's name, or its slot's while `state` is `disconnected`. `replay_bytes` is
+    WAL written but not known to be replayed there; `replay_seconds` what the last replayed commit
+    waited, 0 while there was nothing to replay, and `None` of one that is disconnected.
     """
 
     standby: str
     state: str
     synchronous: bool
     replay_bytes: int
-    replay_seconds: float
+    replay_seconds: float | None
 
 
 async def lag(dsn: str, within: float = 2.0) -> list[Lag]:
-    """The connected standbys of the primary at `dsn`, none if none is; raises `PostgresError`."""
+    """The standbys of the primary at `dsn`. Raises `PostgresError`."""
     found = await sql.rows(dsn, _LAG, within=within)
     return [
-        Lag(name, state, sync in {"sync", "quorum"}, size, seconds)
+        Lag(
+            name,
+            state,
+            sync in {"sync", "quorum"},
+            size,
+            None if state == "disconnected" else seconds or 0.0,
+        )
         for name, state, sync, size, seconds in found
     ]
 

@@ -35,6 +35,8 @@ async def restored(
     Without `until`, what the archive has. The server takes writes, archives nothing, and is gone
     at the end, its folder too. The archive must reach beyond `until`: `archive.flush` sees to it
     while the primary lives. Raises `BackupError` if it doesn't, or if the backup can't be restored.
+
+    The server dies with the thread that this is used in, so that should be the main one.
     """
     target = {}
     if until is not None:

@@ -72,6 +72,7 @@ class Server:
     def command(self) -> list[str]:
         """What runs the server in the foreground; the process started is the postmaster itself.
 
+        SIGINT shuts it down cleanly, SIGQUIT and SIGKILL at once; SIGTERM waits for its clients.
         Raises `Fenced` if it must not run before `failover.rejoin`.
         """
         if self.mark.exists():
@@ -87,7 +88,7 @@ class Server:
             own["archive_timeout"] = f"{self.archive_timeout}s"
         arguments = [part for name, text in own.items() for part in ("-c", f"{name}={text}")]
         return self.binaries.command(
-            "postgres", "-D", str(self.data), *arguments, home=self.folder, within_life="keep"
+            "postgres", "-D", str(self.data), *arguments, home=self.folder, parent_death="keep"
         )
 
     async def initialise(self) -> None:
@@ -182,7 +183,7 @@ class Server:
     async def promote(self, within: float = PROMOTION_PATIENCE_S) -> None:
         """Make a standby the primary; done when it takes writes. Raises `PostgresError`."""
         question = "select pg_promote(true, %s)"
-        if not await sql.value(self.dsn, question, [max(1, int(within))], within=within):
+        if not await sql.value(self.dsn, question, [max(1, int(within))], within=within + 1):
             raise PostgresError(f"{self.name} did not become the primary within {within:g} s")
 
     def _dsn(self, user: str) -> str:

@@ -1,92 +1,28 @@
-"""Backups of the platform's database and what can be restored from them, with real servers."""
+"""Backups of the platform's database, with real servers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from digital_human.ports import Ports
 from digital_human.postgres import sql
 from digital_human.postgres.archive import Archive, archiving, flush
-from digital_human.postgres.backup import Backup, backups, choose, expire, take
+from digital_human.postgres.backup import backups, choose, expire, take
 from digital_human.postgres.binaries import find
 from digital_human.postgres.contents import contents
 from digital_human.postgres.errors import BackupError
-from digital_human.postgres.restore import restored
-from digital_human.postgres.server import Server
-from digital_human.postgres.verification import Verification, verify
-from tests.postgres import Running, below, server, servers, until
+from tests.digital_human.archived import Archived, archived
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "digital_human.postgres"]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small volume")
-
-
-@dataclass(frozen=True)
-class Archived:
-    """A running primary that archives."""
-
-    primary: Server
-    archive: Archive
-    running: Running
-    ports: Ports
-
-    def write(self, *names: str) -> None:
-        for name in names:
-            query = "insert into notes (id, text) values (%s, '')"
-            asyncio.run(sql.rows(self.primary.dsn, query, [name]))
-
-    def now(self) -> datetime:
-        found: datetime = asyncio.run(sql.value(self.primary.dsn, "select clock_timestamp()"))
-        return found
-
-    def take(self) -> Backup:
-        return asyncio.run(take(self.primary.dsn, self.archive))
-
-    def flush(self) -> None:
-        asyncio.run(flush(self.primary.dsn, self.archive))
-
-    def scratch(self) -> Server:
-        return server(self.archive.folder, self.ports, "scratch")
-
-    def verify(self, backup: Backup) -> Verification:
-        return asyncio.run(verify(backup, self.archive, self.scratch()))
-
-    def notes_at(self, moment: datetime | None) -> set[str]:
-        """The notes in a server restored to that moment."""
-
-        async def ask() -> set[str]:
-            backup = choose(self.archive, moment)
-            async with restored(backup, self.archive, self.scratch(), until=moment) as there:
-                return {name for (name,) in await sql.rows(there.dsn, "select id from notes")}
-
-        return asyncio.run(ask())
-
-
-@contextmanager
-def archived() -> Iterator[Archived]:
-    with servers() as (folder, ports, running):
-        archive = Archive(folder / "other region")
-        archive.prepare()
-        primary = replace(
-            server(folder, ports), archive_command=archive.command(), archive_timeout=1
-        )
-        asyncio.run(primary.initialise())
-        running.start(primary)
-        yield Archived(primary, archive, running, ports)
 
 
 @pytest.fixture(scope="module")
@@ -120,70 +56,6 @@ def test_verification_needs_no_primary(fresh: Archived) -> None:
     fresh.running.kill(fresh.primary)
     assert fresh.verify(backup).good
     assert fresh.notes_at(None) == {"kept"}
-
-
-def test_a_restore_to_a_moment_holds_exactly_what_was_committed_by_then(shared: Archived) -> None:
-    shared.write("before the backup")
-    shared.take()
-    shared.write("before 1", "before 2")
-    moment = shared.now()
-    shared.write("after 1")
-    shared.flush()
-
-    found = shared.notes_at(moment)
-
-    assert {"before the backup", "before 1", "before 2"} <= found
-    assert "after 1" not in found
-    assert "after 1" in shared.notes_at(None)
-
-
-def test_a_moment_amid_writes_parts_those_acknowledged_before_from_those_sent_after(
-    shared: Archived,
-) -> None:
-    sent: dict[str, datetime] = {}
-    acknowledged: dict[str, datetime] = {}
-    stop = threading.Event()
-
-    def keep_writing() -> None:
-        with psycopg.connect(shared.primary.dsn, autocommit=True) as connection:
-            for number in range(100_000):
-                name = f"amid {number}"
-                sent[name] = datetime.now(UTC)
-                connection.execute("insert into notes (id, text) values (%s, '')", [name])
-                acknowledged[name] = datetime.now(UTC)
-                if stop.is_set():
-                    return
-
-    writer = threading.Thread(target=keep_writing)
-    writer.start()
-    try:
-        # Writers wait while the backup reads, and go on afterwards.
-        backup = shared.take()
-        done = len(acknowledged)
-        until(lambda: len(acknowledged) > done + 100, "the writer did not go on")
-        moment = datetime.now(UTC)
-        until(lambda: len(acknowledged) > done + 200, "the writer did not go on")
-    finally:
-        stop.set()
-        writer.join(30)
-    shared.flush()
-
-    assert shared.verify(backup).problems == ()
-    found = {name for name in shared.notes_at(moment) if name.startswith("amid")}
-    assert {name for name, at in acknowledged.items() if at < moment} <= found
-    assert found <= {name for name, at in sent.items() if at <= moment}
-
-
-def test_a_moment_that_the_archive_does_not_reach_is_told(shared: Archived) -> None:
-    shared.take()
-    with pytest.raises(BackupError, match="the archive ends before"):
-        shared.notes_at(datetime.now(UTC) + timedelta(hours=1))
-
-
-def test_a_moment_before_the_first_backup_is_told(shared: Archived) -> None:
-    shared.take()
-    with pytest.raises(BackupError, match="no backup that was finished by"):
-        shared.notes_at(datetime.now(UTC) - timedelta(days=1))
 
 
 def flip(path: Path, at: int) -> None:
@@ -353,71 +225,3 @@ def test_a_piece_of_wal_is_kept_whole_once_and_never_replaced(tmp_path: Path) ->
     target.unlink()
     assert keep() != 0
     assert list(archive.wal.iterdir()) == []
-
-
-def command(archive: Path, name: str, *arguments: str) -> list[str]:
-    return [*COMMAND, name, "--archive", str(archive), *arguments]
-
-
-def run(archive: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(archive, *arguments),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_the_command_line_backs_up_lists_verifies_and_restores(fresh: Archived) -> None:
-    archive, dsn = fresh.archive.folder, fresh.primary.dsn
-    fresh.write("before")
-    made = run(archive, "backup", "--dsn", dsn, "--keep-days", "30")
-    assert made.returncode == 0, made.stderr
-    label = json.loads(made.stdout)["label"]
-    assert json.loads(run(archive, "backups").stdout)["label"] == label
-    assert run(archive, "verify", label).returncode == 0
-    assert json.loads(run(archive, "backups").stdout)["good"] is True
-    moment = fresh.now().isoformat()
-    fresh.write("after")
-
-    restore = subprocess.Popen(
-        command(archive, "restore", "--dsn", dsn, "--until", moment),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert restore.stdout is not None
-    try:
-        told = json.loads(restore.stdout.readline())
-        assert asyncio.run(sql.rows(told["dsn"], "select id from notes")) == [("before",)]
-    finally:
-        restore.send_signal(signal.SIGTERM)
-        assert restore.wait(30) == 0
-        restore.stdout.close()
-    assert not any(Path("/var/tmp").glob("digital-human-restore-*"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "words"),
-    [
-        (["verify"], 1, "has no backup"),
-        (["restore"], 1, "has no backup"),
-        (["restore", "--until", "soon"], 2, "no time such as"),
-        (["backup", "--dsn", "port=1", "--keep-days", "-1"], 2, "no number of days"),
-        (["verify", "nothing"], 1, "has no backup nothing"),
-    ],
-)
-def test_what_can_not_be_done_is_told(
-    tmp_path: Path, arguments: list[str], status: int, words: str
-) -> None:
-    done = run(tmp_path, *arguments)
-    assert (done.returncode, words in done.stderr) == (status, True), done.stderr
-
-
-def test_a_scratch_server_is_gone_afterwards(shared: Archived) -> None:
-    shared.take()
-    shared.notes_at(None)
-    assert not below(shared.archive.folder)
-    assert not (shared.archive.folder / "scratch").exists()

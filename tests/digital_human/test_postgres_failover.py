@@ -124,6 +124,24 @@ def test_fencing_leaves_the_other_server_alone(both: Pair) -> None:
     assert occupants(both.standby.data)
 
 
+def test_a_standby_that_left_is_still_told_and_falls_behind(both: Pair) -> None:
+    [connected] = asyncio.run(replication.lag(both.primary.dsn))
+    assert (connected.standby, connected.state) == ("b", "streaming")
+    assert connected.replay_seconds is not None
+
+    both.running.kill(both.standby)
+    until(
+        lambda: asyncio.run(replication.lag(both.primary.dsn))[0].state == "disconnected",
+        "the primary did not notice",
+    )
+    [before] = asyncio.run(replication.lag(both.primary.dsn))
+    write(both.primary, "alone")
+    [after] = asyncio.run(replication.lag(both.primary.dsn))
+
+    assert (after.standby, after.replay_seconds) == ("b", None)
+    assert after.replay_bytes > before.replay_bytes
+
+
 def test_promoting_twice_is_promoting_once(both: Pair) -> None:
     fail_over(both)
     assert "already" in asyncio.run(failover.promote(both.standby)).detail
@@ -209,6 +227,21 @@ def test_an_old_primary_that_went_its_own_way_is_rewound(both: Pair) -> None:
     assert notes(both.primary) == {"both", "new"}
     assert not asyncio.run(both.primary.is_primary())
     assert asyncio.run(replication.slots(both.primary.dsn)) == {}
+
+
+def test_an_old_primary_that_came_back_as_a_standby_is_rewound_too(both: Pair) -> None:
+    disconnect(both.standby)
+    write(both.primary, "lost")
+    fail_over(both)
+    both.primary.mark.unlink()
+    both.running.start(both.primary)
+    both.running.kill(both.primary)
+
+    assert rejoin(both.primary, both.standby).detail == "rewound"
+
+    both.running.start(both.primary)
+    streams(both.standby, both.primary)
+    assert notes(both.primary) == set()
 
 
 def test_an_old_primary_that_can_not_be_rewound_is_rebuilt(both: Pair) -> None:
