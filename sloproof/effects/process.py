@@ -36,6 +36,11 @@ def adopt(child: subprocess.Popen[bytes]) -> None:
     _children.append(child)
 
 
+def adopt(child: subprocess.Popen[bytes]) -> None:
+    """Let `reap` ask after this child, too."""
+    _children.append(child)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Process(Effect):
     """A started process with all that it starts, found again by its owner's tag.
@@ -90,7 +95,7 @@ class Process(Effect):
                 )
         except OSError as error:
             raise EffectError(f"can't start {self.words}: {error}") from error
-        _children.append(child)
+        adopt(child)
 
     def undo(self, prior: Json) -> Undone:
         """Stop it in good order, then end whatever still carries the tag.

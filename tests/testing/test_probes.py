@@ -139,6 +139,24 @@ def replicated(kind: str, **fields: str) -> Setting:
     return setting
 
 
+def group(measure: str, file: str, content: str) -> Setting:
+    """A stage whose control group is removed; its file is as version 2 writes it."""
+
+    @contextmanager
+    def setting(folder: Path) -> Iterator[Stage]:
+        there = folder / "group"
+        there.mkdir()
+        (there / file).write_text(content)
+        gone = folder / "gone"
+        yield Stage(
+            made("cgroup", folder=str(there), measure=measure),
+            harm=lambda: there.rename(gone),
+            mend=lambda: gone.rename(there),
+        )
+
+    return setting
+
+
 @contextmanager
 def crowded(folder: Path) -> Iterator[Stage]:
     with pair() as stores:
@@ -212,6 +230,10 @@ STAGES: dict[str, dict[str, Setting]] = {
     "connections": {"": crowded},
     "packet": {"": packets},
     "disk": {"": volume, "write": written},
+    "cgroup": {
+        "cpu": group("cpu", "cpu.stat", "usage_usec 7\nnr_throttled 0\n"),
+        "memory": group("memory", "memory.stat", "anon 4096\nfile 0\n"),
+    },
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 
