@@ -36,11 +36,6 @@ def adopt(child: subprocess.Popen[bytes]) -> None:
     _children.append(child)
 
 
-def adopt(child: subprocess.Popen[bytes]) -> None:
-    """Let `reap` ask after this child, too."""
-    _children.append(child)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Process(Effect):
     """A started process with all that it starts, found again by its owner's tag.

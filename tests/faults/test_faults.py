@@ -39,7 +39,7 @@ REVERSIBLE = [
     ("http_error", {"share": Ratio.parse("50%")}, Selector(service="speech")),
 ]
 
-RESOURCES = {"cpu_stress", "memory_pressure"}
+RESOURCES = {"cpu_stress", "memory_pressure", "clock_skew", "dns_failure"}
 """Faults that need more than the reference system offers; `tests/resources` has them."""
 
 

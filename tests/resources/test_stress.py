@@ -15,27 +15,16 @@ import pytest
 
 from digital_human import cgroups
 from digital_human.cgroups import Limits
-from sloproof.contracts import Effect, Owner, Ratio, Sample, Size, Undone, Where
+from sloproof.contracts import Effect, Ratio, Sample, Size, Undone
 from sloproof.effects import effect_to_json
 from sloproof.effects.tagged import tagged
 from sloproof.errors import PlatformError
-from sloproof.extensions import Extensions
-from sloproof.platforms.local import Local
-from sloproof.run.probing.specs import make_probe, probe_kinds
-from sloproof.testing import check_effect, check_fault
+from sloproof.run.probing.specs import make_probe
+from sloproof.testing import check_effect
 from tests.effects.conftest import wait_for
-from tests.resources.conftest import MEBIBYTE, Serve, local
+from tests.resources.conftest import FAULTS, KINDS, MEBIBYTE, OWNER, Serve, local, planned, probe_of
 
-FAULTS: Any = Extensions.of(Path(__file__).parents[2]).faults
-KINDS = probe_kinds()
 ROOMY = Limits(cpu=1.0, memory=160 * MEBIBYTE)
-OWNER = Owner("stress", 1)
-
-
-def witness_of(effect: Effect) -> Any:
-    seen = effect.witness()
-    assert seen is not None
-    return make_probe(seen.probes[0], KINDS)
 
 
 def mean(probe: Any, seconds: float) -> float:
@@ -52,15 +41,6 @@ def value(probe: Any) -> float:
     sample: Sample = asyncio.run(probe.sample())
     assert sample.value is not None
     return sample.value
-
-
-def planned(on: Local, kind: str, copy: str, **fields: object) -> Effect:
-    fault = FAULTS[kind](**fields)
-    where = Where(instances=tuple(one for one in on.instances() if one.name == copy))
-    check_fault(fault, where, on)
-    [effect] = fault.plan(where, on)
-    assert isinstance(effect, Effect)
-    return effect.bound(OWNER)
 
 
 @pytest.mark.root
@@ -84,7 +64,7 @@ def test_the_load_is_what_was_asked_for(
 ) -> None:
     platform = local(tmp_path, web=serve("web", ROOMY))
     effect = planned(platform, "cpu_stress", "web", cores=cores, load=Ratio.parse(load))
-    probe = witness_of(effect)
+    probe = probe_of(effect)
     idle = mean(probe, 0.6)
     effect.apply({})
     try:
@@ -113,7 +93,7 @@ def schedule() -> tuple[float, float]:
 def test_the_memory_is_what_was_asked_for(serve: Serve, tmp_path: Path, size: str) -> None:
     platform = local(tmp_path, web=serve("web", ROOMY))
     effect = planned(platform, "memory_pressure", "web", size=Size.parse(size))
-    probe = witness_of(effect)
+    probe = probe_of(effect)
     idle = value(probe)
     effect.apply({})
     try:

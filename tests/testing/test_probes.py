@@ -44,12 +44,17 @@ def made(kind: str, **fields: Any) -> Probe:
     return PROBES[kind](**fields)
 
 
-def serving(kind: str, well: bytes = b"ok", ill: Answer | None = None, **fields: Any) -> Setting:
+DATED = Answer(headers={"date": "Thu, 26 Nov 2026 03:00:00 GMT"})
+
+
+def serving(
+    kind: str, well: bytes | Answer = b"ok", ill: Answer | None = None, **fields: Any
+) -> Setting:
     """A stage whose probe asks a scripted server; `{port}` stands for its port."""
 
     @contextmanager
     def setting(folder: Path) -> Iterator[Stage]:
-        usual = Answer(body=well)
+        usual = well if isinstance(well, Answer) else Answer(body=well)
         with ScriptedServer(usual=usual) as server:
             filled = {
                 name: value.format(port=server.port) if isinstance(value, str) else value
@@ -222,6 +227,7 @@ STAGES: dict[str, dict[str, Setting]] = {
             "prometheus", b"up 1\n", Answer(body=b"down 1\n"), url=URL, metric="up"
         ),
     },
+    "clock": {"": serving("clock", DATED, Answer(), host="127.0.0.1")},
     "tcp": {"": port},
     "command": {"": program},
     "process": {"": life},
