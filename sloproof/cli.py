@@ -190,6 +190,25 @@ def run(  # noqa: PLR0913 - a command line's options
 
 @app.command(cls=Command)
 @door
+def arm(
+    command: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="-- COMMAND…",
+            help="A program with its arguments; if left out, its environment is printed.",
+            default_factory=list,
+            show_default=False,
+        ),
+    ],
+) -> Ending:
+    """Start a program so that clock_skew and dns_failure can strike it."""
+    from sloproof.doors import arming
+
+    return arming.arm(command)
+
+
+@app.command(cls=Command)
+@door
 def status() -> Ending:
     """Show the runs that live now."""
     from sloproof.doors import attending

@@ -116,6 +116,11 @@ class Sense(StrEnum):
     half of the requested size or more; measured size: median difference."""
     THROUGHPUT = "throughput"
     """`value` is bytes per second; present when below twice the requested one."""
+    LEVEL = "level"
+    """`value` is a level (processors, bytes, seconds of a clock); present when it is away from the
+    median before by half of the requested change or more, which may be negative; measured size:
+    median difference. A sample with the detail `limited` is what the limit left of it: too little
+    in it says nothing."""
     REFUSED = "refused"
     """Present when a connection is refused or reset before an answer."""
     BLACKHOLE = "blackhole"
@@ -147,8 +152,9 @@ class Witness:
     """How to see an effect by a path independent of the one that injected it.
 
     `probes` sample one thing in one or more ways (over a new connection, over one older than the
-    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `B`, `ratio`), or None where
-    the sense is a yes or no. `tolerance` is how far the measured size may be off, in that unit.
+    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `B`, `cores`, `ratio`), or None
+    where the sense is a yes or no. `tolerance` is how far the measured size may be off, in the same
+    unit.
     """
 
     sense: Sense

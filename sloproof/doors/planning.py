@@ -182,8 +182,6 @@ def _lacks(loaded: Loaded) -> Iterator[str]:
         for need in each.fault.needs:
             if reason := platform.lacks(need):
                 yield f"{loaded.experiment.name}: fault {each.name}: {reason}"
-        for arm in sorted(set(each.fault.arms) - set(loaded.target.arms)):
-            yield f"{loaded.experiment.name}: fault {each.name}: the target does not arm {arm}"
 
 
 def _platform(loaded: Loaded) -> Platform:

@@ -90,7 +90,7 @@ class Process(Effect):
                 )
         except OSError as error:
             raise EffectError(f"can't start {self.words}: {error}") from error
-        _children.append(child)
+        adopt(child)
 
     def undo(self, prior: Json) -> Undone:
         """Stop it in good order, then end whatever still carries the tag.

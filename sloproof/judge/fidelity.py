@@ -262,11 +262,19 @@ def _size(plan: WitnessPlan, reading: Reading, inside: Flags, measured: float | 
         high = max(high, plan.expected)  # the system may use what is left
     if high >= plan.expected - plan.tolerance and low <= plan.expected + plan.tolerance:
         return ""
+    if measured < plan.expected and _held_down(reading, inside):
+        return ""
     unit = f" {plan.unit}" if plan.unit else ""
     return (
         f"measured {measured:.6g}{unit} instead of {plan.expected:.6g}{unit} "
         f"± {plan.tolerance:.6g}{unit}"
     )
+
+
+def _held_down(reading: Reading, inside: Flags) -> bool:
+    """Whether a limit kept most samples below what was asked for: more can't be had there."""
+    limited, all_ = (np.count_nonzero(flags) for flags in (inside & reading.limited, inside))
+    return bool(2 * limited > all_)
 
 
 def _vanished(reading: Reading, span: Span) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from sloproof.record.reader import Samples
 SECOND = 1e9
 ROOM = frozenset({Sense.FREE, Sense.SCARCE})
 """Senses whose figure is what is left, not what was added."""
-SIZED = frozenset({Sense.DELAY, Sense.THROUGHPUT}) | ROOM
+SIZED = frozenset({Sense.DELAY, Sense.THROUGHPUT, Sense.LEVEL}) | ROOM
 """Senses that compare a figure: noise can fake presence for a sample or two."""
 SHARES = frozenset({Sense.STATUS, Sense.LOSS})
 """Senses whose size is the share of samples that felt it: some don't, by chance."""
@@ -39,6 +39,7 @@ class Reading:
     size: NDArray[np.float64]
     present: Flags
     absent: Flags
+    limited: Flags
 
     def within(self, begin: int, end: int) -> Flags:
         """The samples that were wholly under way between two times."""
@@ -54,7 +55,8 @@ def read(plan: WitnessPlan, samples: Samples, begin: int, applying: int) -> Read
     finished = samples.finished
     if plan.sense is Sense.LOSS:  # a packet's fate is known later than it is sealed
         finished = np.where(present, samples.sent, finished)
-    return Reading(samples.sent, finished, size, present, absent)
+    limited = np.asarray(samples.detail == "limited", dtype=bool)
+    return Reading(samples.sent, finished, size, present, absent, limited)
 
 
 def median(values: NDArray[np.float64]) -> float | None:
@@ -76,7 +78,7 @@ def _sizes(sense: Sense, samples: Samples) -> NDArray[np.float64]:
 def _sized(
     plan: WitnessPlan, size: NDArray[np.float64], samples: Samples, begin: int, applying: int
 ) -> tuple[Flags, Flags]:
-    """Present by half of the requested delay or more; by less than twice the throughput; by room
+    """Present by half of the requested change or more; by less than twice the throughput; by room
     that is nearer to what was asked for than to what was there.
     """
     known = np.isfinite(size)
@@ -91,7 +93,9 @@ def _sized(
         known &= undisturbed > plan.expected  # less than that was free anyway: nothing can be seen
         return known & (size < threshold), known & (size >= threshold)
     threshold = undisturbed + plan.expected / 2
-    return known & (size >= threshold), known & (size < threshold)
+    present = known & (size >= threshold if plan.expected > 0 else size <= threshold)
+    says = known if plan.sense is Sense.DELAY else known & (samples.detail != "limited")
+    return present, ~present & says
 
 
 def _worded(sense: Sense, samples: Samples) -> tuple[Flags, Flags]:

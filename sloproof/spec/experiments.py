@@ -122,6 +122,9 @@ def check_surroundings(
         check_rates(load, target, problems)
     told = any("detected" in source.roles for source in target.events)
     for n, plan in draft.plans.items():
+        for arm in sorted(set(plan.fault.arms) - set(target.arms)):
+            message = f"{plan.fault.kind} needs `arms: [{arm}]`, which target {target.name} lacks"
+            problems.add(("spec", "faults", n, "inject"), message)
         if plan.after is not None and plan.after.detected and not told:
             message = f"target {target.name} has no events that mean detected"
             problems.add(("spec", "faults", n, "after", "detected"), message)

@@ -298,6 +298,8 @@ def _sample(fault: WrittenFault, at: int, *, present: bool) -> tuple[Any, ...]:
         return at, at, at + usual, True, size if present else 1e9, ""
     if fault.sense is Sense.LOSS:  # each so manieth packet
         present = present and at / 100_000_000 * size % 1 < size
+    if fault.sense is Sense.LEVEL:
+        return at, at, at + usual, True, 0.25 + (size if present else 0), ""
     word = PRESENT[fault.sense] if present and fault.sense is not None else ""
     return at, at, at + usual, not present, math.nan, word
 

@@ -35,7 +35,7 @@ EXPERIMENTS = [each for each in OF_DOCS if each.data.get("kind") == "Experiment"
 TARGETS = [each for each in OF_DOCS if each.data.get("kind") == "Target"]
 ENVOY = [each for each in EXAMPLES if each.text.startswith("kind: upstream")]
 PARTS = [each for each in EXAMPLES if each.mark == PART and each not in ENVOY]
-OF_A_TARGET = {"probes", "start", "volumes"}
+OF_A_TARGET = {"probes", "start", "volumes", "arms"}
 TRAFFIC = "sloproof/traffic"
 """An annotation, which only looks like a path."""
 NOW = 81_000_000_000

@@ -39,6 +39,9 @@ REVERSIBLE = [
     ("http_error", {"share": Ratio.parse("50%")}, Selector(service="speech")),
 ]
 
+RESOURCES = {"cpu_stress", "memory_pressure", "clock_skew", "dns_failure"}
+"""Faults that need more than the reference system offers; `tests/resources` has them."""
+
 
 def where_of(fault: Fault, selector: Selector, on: Platform) -> Where:
     plan = FaultPlan(name="it", fault=fault, where=selector, at=Duration(0))
@@ -85,7 +88,8 @@ def test_a_spike_changes_the_load_and_nothing_else(platform: Local) -> None:
 
 def test_every_built_in_fault_is_tested_here() -> None:
     tested = {kind for kind, _, _ in REVERSIBLE} | {"pod_kill", "command", "load_spike"}
-    assert set(FAULTS) == tested | OF_STORES | set(ON_DISKS) | {"region_loss"}
+    elsewhere = OF_STORES | set(ON_DISKS) | RESOURCES | {"region_loss"}
+    assert set(FAULTS) == tested | elsewhere
 
 
 def test_an_external_target_has_no_processes_to_touch(loaded: Loaded, tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_an_external_target_has_no_processes_to_touch(loaded: Loaded, tmp_path: 
     assert external.start() == ()
     kinds = {kind for kind in FAULTS if not any(map(external.lacks, FAULTS[kind].needs))}
     killing = {"pod_kill", "pod_pause", "primary_kill", "region_loss"}
-    everything = set(FAULTS) - killing - set(ON_DISKS)
+    everything = set(FAULTS) - killing - set(ON_DISKS) - RESOURCES
     assert kinds == everything
     reasons = [external.lacks(need) for need in FAULTS["pod_kill"].needs]
     assert reasons[0].startswith("the platform external has no Kills; use `platform: local`")

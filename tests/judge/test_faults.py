@@ -83,6 +83,14 @@ def of_fault(folder: Path, fault: WrittenFault) -> dict[str, Any]:
         ({"sense": Sense.FAILING, "size": None, "appears": 6.0}, False, "before it was injected"),
         ({"sense": Sense.FAILING, "size": None, "vanishes": 11.9}, False, "should be there"),
         ({"sense": Sense.FAILING, "size": None, "vanishes": 30.0}, False, "not seen absent after"),
+        ({"sense": Sense.LEVEL, "size": 0.5, "tolerance": 0.03}, True, ""),
+        ({"sense": Sense.LEVEL, "size": -30.0, "tolerance": 0.5}, True, ""),
+        ({"sense": Sense.LEVEL, "size": -30.0, "tolerance": 0.5, "measured": 30.0}, False, "never"),
+        (
+            {"sense": Sense.LEVEL, "size": 0.5, "tolerance": 0.03, "measured": 0.4},
+            False,
+            "measured 0.4 instead of 0.5",
+        ),
     ],
 )
 def test_a_fault_is_witnessed_absent_present_absent(
@@ -91,6 +99,29 @@ def test_a_fault_is_witnessed_absent_present_absent(
     found = of_fault(tmp_path, replace(FAULT, **change))
     if change == {"appears": 3.0}:
         witnessed, reason = False, "never saw it"
+    assert found["witnessed"] is witnessed, found["witness_reason"]
+    assert reason in found["witness_reason"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "witnessed", "reason"),
+    [
+        ("0s 7s 0.2 none\n 7s 12s 0.5 limited\n 12s 25s 0.2 none", True, ""),
+        ("0s 7s 0.2 none\n 7s 12s 0.5 none\n 12s 25s 0.2 none", False, "measured 0.3 "),
+        ("0s 7s 0.2 limited\n 7s 12s 0.5 none\n 12s 25s 0.2 none", False, "not seen absent before"),
+        ("0s 7s 0.2 none\n 7s 12s 0.4 limited\n 12s 25s 0.2 none", False, "never saw it"),
+        ("0s 7s 0.2 none\n 7s 12s 0.9 limited\n 12s 25s 0.2 none", False, "measured 0.7 "),
+    ],
+)
+def test_a_limit_excuses_too_little_and_nothing_else(
+    tmp_path: Path, rows: str, witnessed: bool, reason: str
+) -> None:
+    fault = replace(FAULT, sense=Sense.LEVEL, size=0.5, tolerance=0.03, samples=False)
+    builder = faulted(GOOD, fault)
+    lines = [line.split() for line in rows.splitlines()]
+    table = [f"{begin} {end} 100ms yes {value} {word}" for begin, end, value, word in lines]
+    builder.probe(fault.probe, "from to every ok value detail\n" + "\n".join(table))
+    found = fault_measure(judged(builder, tmp_path))
     assert found["witnessed"] is witnessed, found["witness_reason"]
     assert reason in found["witness_reason"]
 

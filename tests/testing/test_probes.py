@@ -44,12 +44,17 @@ def made(kind: str, **fields: Any) -> Probe:
     return PROBES[kind](**fields)
 
 
-def serving(kind: str, well: bytes = b"ok", ill: Answer | None = None, **fields: Any) -> Setting:
+DATED = Answer(headers={"date": "Thu, 26 Nov 2026 03:00:00 GMT"})
+
+
+def serving(
+    kind: str, well: bytes | Answer = b"ok", ill: Answer | None = None, **fields: Any
+) -> Setting:
     """A stage whose probe asks a scripted server; `{port}` stands for its port."""
 
     @contextmanager
     def setting(folder: Path) -> Iterator[Stage]:
-        usual = Answer(body=well)
+        usual = well if isinstance(well, Answer) else Answer(body=well)
         with ScriptedServer(usual=usual) as server:
             filled = {
                 name: value.format(port=server.port) if isinstance(value, str) else value
@@ -139,6 +144,24 @@ def replicated(kind: str, **fields: str) -> Setting:
     return setting
 
 
+def group(measure: str, file: str, content: str) -> Setting:
+    """A stage whose control group is removed; its file is as version 2 writes it."""
+
+    @contextmanager
+    def setting(folder: Path) -> Iterator[Stage]:
+        there = folder / "group"
+        there.mkdir()
+        (there / file).write_text(content)
+        gone = folder / "gone"
+        yield Stage(
+            made("cgroup", folder=str(there), measure=measure),
+            harm=lambda: there.rename(gone),
+            mend=lambda: gone.rename(there),
+        )
+
+    return setting
+
+
 @contextmanager
 def crowded(folder: Path) -> Iterator[Stage]:
     with pair() as stores:
@@ -204,6 +227,7 @@ STAGES: dict[str, dict[str, Setting]] = {
             "prometheus", b"up 1\n", Answer(body=b"down 1\n"), url=URL, metric="up"
         ),
     },
+    "clock": {"": serving("clock", DATED, Answer(), host="127.0.0.1")},
     "tcp": {"": port},
     "command": {"": program},
     "process": {"": life},
@@ -212,6 +236,10 @@ STAGES: dict[str, dict[str, Setting]] = {
     "connections": {"": crowded},
     "packet": {"": packets},
     "disk": {"": volume, "write": written},
+    "cgroup": {
+        "cpu": group("cpu", "cpu.stat", "usage_usec 7\nnr_throttled 0\n"),
+        "memory": group("memory", "memory.stat", "anon 4096\nfile 0\n"),
+    },
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 

@@ -18,11 +18,15 @@ class Garbled(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to a GET: its status, its size in bytes, whether the connection goes on."""
+    """An answer to a GET: its status, its size in bytes, whether the connection goes on, its date.
+
+    The `date` is as it was sent, "" where it wasn't.
+    """
 
     status: int
     size: int
     reusable: bool
+    date: str = ""
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
@@ -45,7 +49,8 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     body, delimited = await _read_body(reader, status, headers)
     words = headers.get(b"connection", b"").lower()
     goes_on = b"close" not in words and (found[1] == b"1" or b"keep-alive" in words)
-    return Answer(status, size + body, delimited and goes_on)
+    date = headers.get(b"date", b"").decode("latin-1")
+    return Answer(status, size + body, delimited and goes_on, date)
 
 
 async def _until(reader: asyncio.StreamReader, end: bytes) -> bytes:

@@ -1,0 +1,90 @@
+"""`arm`: start a program so that its clock and its resolver can be struck later.
+
+The shim is compiled on demand, once, into a cache that every user can read: a service may run as
+another user than whoever starts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sloproof.doors.ending import Ending
+from sloproof.errors import UsageError
+
+SOURCE = Path(__file__).parents[1] / "shim" / "shim.c"
+NAME = "sloproof-shim.so"
+FLAGS = ("-O2", "-fPIC", "-shared", "-fvisibility=hidden")
+LIBRARIES = ("-ldl", "-lpthread")
+PATIENCE = 60.0
+
+
+def arm(command: Sequence[str]) -> Ending:
+    """Become `command` with the shim in it; without one, say what its environment needs."""
+    library = shim(os.environ)
+    preloaded = os.environ.get("LD_PRELOAD", "")
+    value = ":".join(filter(None, (str(library), preloaded)))
+    if command:
+        _become(command, {**os.environ, "LD_PRELOAD": value})
+    return Ending(body={"LD_PRELOAD": value}, words=f"LD_PRELOAD={value}")
+
+
+def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Keeps the process, so that what ends with its parent still does."""
+    try:
+        os.execvpe(command[0], list(command), environment)  # noqa: S606 - its purpose
+    except OSError as error:
+        raise UsageError(f"can't start {command[0]}: {error.strerror}") from error
+
+
+def shim(env: Mapping[str, str]) -> Path:
+    """The shim for this machine, compiled if need be; raises `UsageError` where it can't be.
+
+    `SLOPROOF_SHIM` names one that was compiled elsewhere, `CC` another compiler than `cc`.
+    """
+    if named := env.get("SLOPROOF_SHIM"):
+        if not Path(named).is_file():
+            raise UsageError(f"SLOPROOF_SHIM is {named}, which is no file")
+        return Path(named).absolute()
+    source = SOURCE.read_bytes()
+    kind = "\0".join((platform.machine(), *platform.libc_ver(), *FLAGS)).encode()
+    digest = hashlib.sha256(source + b"\0" + kind).hexdigest()[:16]
+    place = _cache(env) / "shim" / digest / NAME
+    if not place.is_file():
+        _compile(env.get("CC") or "cc", place)
+    return place
+
+
+def _cache(env: Mapping[str, str]) -> Path:
+    if named := env.get("XDG_CACHE_HOME"):
+        return Path(named).absolute() / "sloproof"
+    if os.geteuid() == 0:
+        return Path("/var/cache/sloproof")
+    return Path.home() / ".cache" / "sloproof"
+
+
+def _compile(compiler: str, place: Path) -> None:
+    """Compile beside its place and rename, so that nobody ever loads a half of it."""
+    hint = "install one (gcc, clang), name it in CC, or name a shim in SLOPROOF_SHIM"
+    if shutil.which(compiler) is None:
+        raise UsageError(f"to arm a program takes a C compiler, and there is no {compiler}: {hint}")
+    try:
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+            made = Path(folder, NAME)
+            words = [compiler, *FLAGS, "-o", str(made), str(SOURCE), *LIBRARIES]
+            subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE)
+            made.chmod(0o755)
+            made.replace(place)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip()
+        raise UsageError(f"{compiler} can't compile the shim: {said}; {hint}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"the shim can't be compiled: {error}") from error
