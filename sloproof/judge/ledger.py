@@ -30,6 +30,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sloproof.judge.facts import InstanceTarget, effects_of
 from sloproof.judge.wording import count
 from sloproof.record.reader import Record
 from sloproof.record.schema import NEVER, Event, WriteOutcome
@@ -41,12 +42,17 @@ CLOCK_GRAIN = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CopyRead:
-    """One copy at its last look; `times` is how often it has each write, in the ledger's order."""
+    """One copy at its last look; `times` is how often it has each write, in the ledger's order.
+
+    A `dead` one was killed by a fault and nobody brought it back: it can't be read, and nobody
+    writes to it.
+    """
 
     name: str
     role: str
     error: str
     stable: bool
+    dead: bool
     at: int
     times: NDArray[np.int64]
     strange: tuple[str, ...]
@@ -163,6 +169,7 @@ class Ledger:
 def _copy(record: Record, event: Event, sequences: NDArray[np.int64]) -> CopyRead:
     """What the table has of one copy, by the writes' places in the ledger."""
     table, name = record.table("copies"), str(event.data.get("copy"))
+    error = str(event.data.get("error", ""))
     own = table["copy"] == name if len(table["copy"]) else np.zeros(0, bool)
     found, often, ids = table["sequence"][own], table["times"][own], table["id"][own]
     places = np.searchsorted(sequences, found)
@@ -173,11 +180,25 @@ def _copy(record: Record, event: Event, sequences: NDArray[np.int64]) -> CopyRea
     return CopyRead(
         name=name,
         role=str(event.data.get("role", "")),
-        error=str(event.data.get("error", "")),
+        error=error,
         stable=bool(event.data.get("stable")),
+        dead=bool(error) and name in _killed(record),
         at=event.t,
         times=times,
         strange=tuple(sorted(map(str, ids[~known]))),
+    )
+
+
+def _killed(record: Record) -> frozenset[str]:
+    """The instances that a fault killed and that nobody had brought back before the looks."""
+    return frozenset(
+        effect.target.name
+        for effect in effects_of(record).values()
+        if isinstance(effect.target, InstanceTarget)
+        and effect.lasting
+        and effect.applied is not None
+        and effect.healed is None
+        and effect.outcome != "absent"
     )
 
 

@@ -132,6 +132,8 @@ def _notes(ledger: Ledger, loss: Loss, found: Sequence[Loss]) -> Iterator[str]:
         if which.any():
             yield f"{words}: {named(ledger, which)}"
     for copy in ledger.copies:
+        if copy.dead:
+            yield f"copy {copy.name} was killed by a fault and not brought back: it was not read"
         stale = ledger.stale(copy)
         if stale.any():
             age = copy.at - int(ledger.finished[stale].min())

@@ -57,6 +57,8 @@ def obstacles(ledger: Ledger) -> Iterator[str]:
         yield "the copies were not read back"
         return
     for copy in ledger.copies:
+        if copy.dead:
+            continue
         if not copy.readable:
             yield f"copy {copy.name} could not be read: {copy.error}"
         elif not copy.role:

@@ -17,7 +17,7 @@ def names_in(loaded: Loaded) -> Iterator[str]:
     yield from (copy.name for each in target.services.values() for copy in each.instances)
     yield from (probe.name for probe in (*target.probes, *target.signals))
     yield from (source.name for source in target.events)
-    yield from target.switches
+    yield from (*target.switches, *target.volumes, *target.stores, *target.ledgers)
     for link in target.links:
         yield from (link.source, link.to)
         if link.proxy is not None:

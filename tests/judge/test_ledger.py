@@ -233,6 +233,19 @@ def test_a_copy_that_is_not_read_has_neither_kept_nor_lost(
     assert found.finding.outcome is outcome, found.finding.reason
 
 
+def test_a_copy_that_a_fault_killed_and_nobody_brought_back_need_not_be_read(
+    tmp_path: Path,
+) -> None:
+    dead = replace(KILL, healed=None, until=24.8)
+    gone = ledger(replace(A, error="refused", role=""), B)
+    found = judged(tmp_path / "dead", gone, NONE, dead)
+    assert found.finding.outcome is PASS, found.finding.reason
+    assert any("not brought back: it was not read" in note for note in found.finding.notes)
+    assert judged(tmp_path / "back", gone, NONE, KILL).finding.outcome is INCONCLUSIVE
+    elsewhere = replace(dead, target={"instance": {"name": "web-1", "service": "web"}})
+    assert judged(tmp_path / "other", gone, NONE, elsewhere).finding.outcome is INCONCLUSIVE
+
+
 SHORT = [
     ("at every count\n10.8s 10ms 100", "were acknowledged for 1.198 s before"),
     ("at every count\n2s 10ms 850\n10.7s 10ms 100\n13s 10ms 100", "nothing was acknowledged for"),

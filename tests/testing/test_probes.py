@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,14 @@ def serving(
             )
 
     return setting
+
+
+def vector(*values: str) -> bytes:
+    """An answer of Prometheus with so many series."""
+    series = [{"metric": {"job": str(n)}, "value": [1.5, v]} for n, v in enumerate(values)]
+    return json.dumps(
+        {"status": "success", "data": {"resultType": "vector", "result": series}}
+    ).encode()
 
 
 @contextmanager
@@ -211,6 +222,33 @@ def written(folder: Path) -> Iterator[Stage]:
     yield Stage(made("disk", path=str(place), write=True), place.rmdir, place.mkdir)
 
 
+@contextmanager
+def database(folder: Path, **fields: Any) -> Iterator[Stage]:
+    """A table that is there, or not, or locked."""
+    import psycopg
+
+    from tests.postgres import server, servers
+
+    with servers(folder / "pg") as (root, ports, running):
+        one = server(root, ports)
+        asyncio.run(one.initialise())
+        running.start(one)
+        with psycopg.connect(one.dsn, autocommit=True) as first, psycopg.connect(one.dsn) as other:
+            first.execute("create table gate as select 7 as n")
+            probe = made("sql", dsn=one.dsn, query="select n from gate", **fields)
+
+            def mend() -> None:
+                other.rollback()
+                first.execute("alter table if exists gone rename to gate")
+
+            yield Stage(
+                probe,
+                harm=lambda: first.execute("alter table gate rename to gone"),
+                mend=mend,
+                stall=lambda: other.execute("lock table gate in access exclusive mode"),
+            )
+
+
 URL = "http://127.0.0.1:{port}/"
 STAGES: dict[str, dict[str, Setting]] = {
     "http": {"": serving("http", url=URL), "fresh": serving("http", url=URL, fresh=True)},
@@ -228,6 +266,13 @@ STAGES: dict[str, dict[str, Setting]] = {
         ),
     },
     "clock": {"": serving("clock", DATED, Answer(), host="127.0.0.1")},
+    "promql": {
+        "": serving("promql", vector("0.4"), Answer(body=vector("0.95")), url=URL, query="cpu",
+                    ok_when={"lte": 0.9}),
+        "missing": serving("promql", vector("1"), Answer(body=vector()), url=URL, query="up"),
+        "refused": serving("promql", vector("1"), Answer(status=400), url=URL, query="up("),
+    },
+    "sql": {"": database, "fresh": partial(database, expect=7, fresh=True)},
     "tcp": {"": port},
     "command": {"": program},
     "process": {"": life},

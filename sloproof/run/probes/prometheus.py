@@ -84,12 +84,17 @@ class Prometheus(Probe):
             value = float(found[0])
         except ValueError:
             return Sample(ok=False, detail="garbled")
-        kept = all(_COMPARE[name](value, limit) for name, limit in self.ok_when.items())
-        return Sample(ok=kept, value=value, detail="" if kept else "outside")
+        return compared(value, self.ok_when)
 
     async def close(self) -> None:
         """Close the pool."""
         await self._session.close()
+
+
+def compared(value: float, ok_when: Mapping[Comparison, float]) -> Sample:
+    """The sample of a value that should keep these limits."""
+    kept = all(_COMPARE[name](value, limit) for name, limit in ok_when.items())
+    return Sample(ok=kept, value=value, detail="" if kept else "outside")
 
 
 def _labels(text: str) -> dict[str, str]:
