@@ -25,12 +25,13 @@ from sloproof.effects.process import Process
 from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
 from sloproof.model.target import Finder as FinderSpec
+from sloproof.platforms.parts.files import LimitsFiles
 from sloproof.platforms.parts.packets import Packets
 
 OFTEN = Duration(20_000_000)
 
 
-class Local(Packets, Kills, Pauses):
+class Local(LimitsFiles, Packets, Kills, Pauses):
     """Processes of this host, found by port, pid file or command line."""
 
     kind: ClassVar[str] = "local"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -106,6 +107,27 @@ def life(folder: Path) -> Iterator[Stage]:
 
 
 @contextmanager
+def files(folder: Path) -> Iterator[Stage]:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        found = Incarnation.of(process.pid)
+        assert found is not None
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+
+        def limit(soft: int) -> None:
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, limits[1]))
+
+        yield Stage(
+            made("descriptors", pid=found.pid, start_time=found.start),
+            harm=lambda: limit(limits[0] - 1),
+            mend=lambda: limit(limits[0]),
+        )
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def packets(folder: Path) -> Iterator[Stage]:
     """A port whose packets come to nothing: refused on their way out, or lost on their way in."""
     with network() as net, net.inside():
@@ -142,6 +164,7 @@ STAGES: dict[str, dict[str, Setting]] = {
     "command": {"": program},
     "process": {"": life},
     "packet": {"": packets},
+    "descriptors": {"": files},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 
