@@ -26,6 +26,7 @@ from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
 from sloproof.model.target import Finder as FinderSpec
 from sloproof.platforms.parts.armed import Armed
+from sloproof.platforms.parts.files import LimitsFiles
 from sloproof.platforms.parts.packets import Packets
 from sloproof.platforms.parts.resources import Pressed
 from sloproof.platforms.parts.stores import Stored
@@ -34,7 +35,7 @@ from sloproof.platforms.parts.volumes import Volumes
 OFTEN = Duration(20_000_000)
 
 
-class Local(Stored, Packets, Volumes, Armed, Pressed, Kills, Pauses):
+class Local(Stored, LimitsFiles, Packets, Volumes, Armed, Pressed, Kills, Pauses):
     """Processes of this host, found by port, pid file or command line."""
 
     kind: ClassVar[str] = "local"

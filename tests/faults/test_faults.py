@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from sloproof.contracts import Effect, Fault, LoadChange, Platform, Ratio, Throughput, Where
+from sloproof.contracts import (
+    Effect,
+    Fault,
+    LoadChange,
+    Owner,
+    Platform,
+    Ratio,
+    Throughput,
+    Undone,
+    Where,
+)
 from sloproof.errors import PlatformError
 from sloproof.extensions import Extensions
 from sloproof.model.units import Duration
@@ -41,6 +51,8 @@ REVERSIBLE = [
 
 RESOURCES = {"cpu_stress", "memory_pressure", "clock_skew", "dns_failure"}
 """Faults that need more than the reference system offers; `tests/resources` has them."""
+IN_A_NETWORK = {"packet_loss", "packet_delay"}
+"""Tried in `test_packets.py`, since this host's own network is not to be touched."""
 
 
 def where_of(fault: Fault, selector: Selector, on: Platform) -> Where:
@@ -86,18 +98,32 @@ def test_a_spike_changes_the_load_and_nothing_else(platform: Local) -> None:
     assert step == LoadChange(factor=4.0)
 
 
+def test_files_run_out_of_one_copy(platform: Local) -> None:
+    """The effect's own laws are tried on a process that is quiet; this one opens and closes."""
+    fault = FAULTS["fd_exhaustion"](left=5)
+    where = where_of(fault, COPY, platform)
+    check_fault(fault, where, platform)
+    [step] = fault.plan(where, platform)
+    assert isinstance(step, Effect)
+    effect = step.bound(Owner("r", 1))
+    prior = effect.capture()
+    effect.apply(prior)
+    assert effect.present(prior)
+    assert effect.undo(prior) is Undone.REVERTED
+
+
 def test_every_built_in_fault_is_tested_here() -> None:
     tested = {kind for kind, _, _ in REVERSIBLE} | {"pod_kill", "command", "load_spike"}
-    elsewhere = OF_STORES | set(ON_DISKS) | RESOURCES | {"region_loss"}
-    assert set(FAULTS) == tested | elsewhere
+    elsewhere = OF_STORES | set(ON_DISKS) | RESOURCES | IN_A_NETWORK
+    assert set(FAULTS) == tested | elsewhere | {"region_loss", "fd_exhaustion"}
 
 
 def test_an_external_target_has_no_processes_to_touch(loaded: Loaded, tmp_path: Path) -> None:
     external = External(loaded.target, run="test", work=tmp_path)
     assert external.start() == ()
     kinds = {kind for kind in FAULTS if not any(map(external.lacks, FAULTS[kind].needs))}
-    killing = {"pod_kill", "pod_pause", "primary_kill", "region_loss"}
-    everything = set(FAULTS) - killing - set(ON_DISKS) - RESOURCES
+    killing = {"pod_kill", "pod_pause", "primary_kill", "region_loss", "fd_exhaustion"}
+    everything = set(FAULTS) - killing - set(ON_DISKS) - RESOURCES - IN_A_NETWORK
     assert kinds == everything
     reasons = [external.lacks(need) for need in FAULTS["pod_kill"].needs]
     assert reasons[0].startswith("the platform external has no Kills; use `platform: local`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -191,6 +192,27 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 
 @contextmanager
+def files(folder: Path) -> Iterator[Stage]:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        found = Incarnation.of(process.pid)
+        assert found is not None
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+
+        def limit(soft: int) -> None:
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, limits[1]))
+
+        yield Stage(
+            made("descriptors", pid=found.pid, start_time=found.start),
+            harm=lambda: limit(limits[0] - 1),
+            mend=lambda: limit(limits[0]),
+        )
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def packets(folder: Path) -> Iterator[Stage]:
     """A port whose packets come to nothing: refused on their way out, or lost on their way in."""
     with network() as net, net.inside():
@@ -285,6 +307,7 @@ STAGES: dict[str, dict[str, Setting]] = {
         "cpu": group("cpu", "cpu.stat", "usage_usec 7\nnr_throttled 0\n"),
         "memory": group("memory", "memory.stat", "anon 4096\nfile 0\n"),
     },
+    "descriptors": {"": files},
 }  # fmt: skip
 """For each kind of probe, in how many ways it is tried."""
 

@@ -22,6 +22,7 @@ from sloproof.cli import main
 from sloproof.contracts import Effect
 from sloproof.effects.command import Command
 from sloproof.effects.kill import Kill
+from sloproof.effects.open_files import OpenFiles
 from sloproof.effects.packet_delay import PacketDelay
 from sloproof.effects.packet_loss import PacketLoss
 from sloproof.effects.pause import Pause
@@ -34,6 +35,7 @@ from sloproof.run.journal import Journal
 
 KINDS: tuple[type[Effect], ...] = (
     Toxic, ProxyDown, Pause, Switch, Command, Kill, Process, PacketLoss, PacketDelay,
+    OpenFiles,
 )  # fmt: skip
 ASKING = ("POST", "PUT", "DELETE")
 

@@ -44,21 +44,25 @@ class Descriptors(Probe):
 
     async def sample(self) -> Sample:
         """Read both."""
-        # /proc answers from memory: reading it never waits.
         try:
-            numbers = [int(file.name) for file in Path(f"/proc/{self.pid}/fd").iterdir()]
-            limit = _limit(Path(f"/proc/{self.pid}/limits").read_text(encoding="ascii"))
-            same = _started(self.pid) == self.start_time
+            limit, left = self._read()
         except PermissionError:
             return Sample(ok=False, detail="unreadable")
         except (FileNotFoundError, ProcessLookupError):
             return Sample(ok=False, detail="gone")
-        if not same:
-            return Sample(ok=False, detail="gone")
         self._begun.limit = limit if self._begun.limit is None else self._begun.limit
-        left = limit - sum(number < limit for number in numbers)
         word = "lowered" if limit < self._begun.limit else "" if left else "exhausted"
         return Sample(ok=not word, value=float(left), detail=word)
+
+    def _read(self) -> tuple[int, int]:
+        """The soft limit, and how many numbers below it are free."""
+        # /proc answers from memory: reading it never waits.
+        folder = Path(f"/proc/{self.pid}")
+        numbers = [int(file.name) for file in (folder / "fd").iterdir()]
+        limit = _limit((folder / "limits").read_text(encoding="ascii"))
+        if _started(folder) != self.start_time:
+            raise ProcessLookupError
+        return limit, limit - sum(number < limit for number in numbers)
 
 
 def _limit(text: str) -> int:
@@ -67,7 +71,9 @@ def _limit(text: str) -> int:
     return 1 << 30 if word == "unlimited" else int(word)
 
 
-def _started(pid: int) -> int:
+def _started(folder: Path) -> int:
+    """When the process began, in clock ticks; 0 where it is dead."""
     # A process may name itself anything, parentheses included.
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return int(stat.rpartition(")")[2].split()[19])
+    stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+    letter, *rest = stat.rpartition(")")[2].split()
+    return 0 if letter in "ZXx" else int(rest[18])
