@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,9 @@ LACKING = (
     if os.geteuid() != 0
     else ", ".join(f"{tool} is missing" for tool in NEEDS if shutil.which(tool) is None)
 )
+KERNEL = tuple(int(each) for each in re.findall(r"\d+", os.uname().release)[:2])
+DULL = LACKING or ("" if KERNEL >= (6, 14) else "slow I/O needs Linux 6.14 or later")
+with_slow_volumes = pytest.mark.skipif(bool(DULL), reason=DULL or "can be slowed here")
 with_volumes = pytest.mark.skipif(bool(LACKING), reason=LACKING or "can be mounted here")
 
 
@@ -53,12 +57,11 @@ class Mounted:
         return found.f_bavail * found.f_frsize
 
     def platform(self) -> Local:
-        """A target with these volumes, named `ext4` and `tmpfs`."""
+        """A target with these volumes, by these names."""
         pid_file = self.folder / "pid"
         pid_file.write_text(str(self.process.pid))
-        volumes = {
-            k: Volume(path=str(self.folder / k), instance="store") for k in ("ext4", "tmpfs")
-        }
+        names = [each for each in ("ext4", "slow", "tmpfs") if (self.folder / each).is_dir()]
+        volumes = {k: Volume(path=str(self.folder / k), instance="store") for k in names}
         return local(self.folder, volumes, Finder(name="store", pid_file=str(pid_file)))
 
 
@@ -76,9 +79,10 @@ def local(folder: Path, volumes: dict[str, Volume], *copies: Finder) -> Local:
 
 
 @contextmanager
-def mounted(folder: Path) -> Iterator[Mounted]:
-    """Both volumes, until the end of the block."""
+def mounted(folder: Path, *, slow: bool = False) -> Iterator[Mounted]:
+    """Both volumes, until the end of the block; with `slow` a third one that can be slowed."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
+    sizes += [f"--slow-disk={folder / 'slow'}={SIZE}MiB"] if slow else []
     argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "sleep", "600"]
     process = subprocess.Popen(argv)
     try:

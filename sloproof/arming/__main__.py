@@ -1,4 +1,4 @@
-"""`python -m sloproof.arming [--disk PATH=SIZE]… [--tmpfs PATH=SIZE]… -- COMMAND…`.
+"""`python -m sloproof.arming [--disk PATH=SIZE]… [--slow-disk PATH=SIZE]… [--tmpfs …] -- COMMAND…`.
 
 Mounts small volumes in a mount namespace of its own and becomes COMMAND. Whatever COMMAND starts
 sees them; nobody else does, and they are gone with the last of these processes, however it ends.
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from sloproof.arming.namespace import enter_own
+from sloproof.arming.slow_io import arm
 from sloproof.arming.volumes import FileSystem, SmallVolume
 from sloproof.errors import SloproofError
 from sloproof.model.units import Size
@@ -22,15 +23,18 @@ USAGE = 2
 def main(arguments: list[str]) -> int:
     """Mount and become the command; comes back only where something failed, with its status."""
     options = _parser().parse_args(arguments)
+    disks, memory = [*options.disk, *options.slow_disk], options.tmpfs
     volumes = [
         SmallVolume(path.absolute(), size, kind)
-        for kind, given in ((FileSystem.EXT4, options.disk), (FileSystem.TMPFS, options.tmpfs))
+        for kind, given in ((FileSystem.EXT4, disks), (FileSystem.TMPFS, memory))
         for path, size in given
     ]
     try:
         enter_own()
         for volume in volumes:
             volume.mount()
+        for path, _ in options.slow_disk:
+            arm(path.absolute())
         os.execvp(options.command[0], options.command)  # noqa: S606 - becoming it is the purpose
     except SloproofError as error:
         sys.stderr.write(f"{error}\n")
@@ -49,6 +53,14 @@ def _parser() -> argparse.ArgumentParser:
         type=_volume,
         metavar="PATH=SIZE",
         help="an ext4 on a loop device, such as run/data=64MiB",
+    )
+    parser.add_argument(
+        "--slow-disk",
+        action="append",
+        default=[],
+        type=_volume,
+        metavar="PATH=SIZE",
+        help="one whose reads and writes can be delayed",
     )
     parser.add_argument(
         "--tmpfs",

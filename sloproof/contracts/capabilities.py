@@ -116,7 +116,10 @@ class SlowsVolumes(ABC):
 
     @abstractmethod
     def slow_volume(self, volume: str, delay: Duration) -> Effect:
-        """Every read and write that reaches the volume takes `delay` longer."""
+        """Each read and write of a file takes `delay` longer, whatever its length.
+
+        So for all files that were opened since the volume was armed.
+        """
 
 
 class DropsPackets(ABC):

@@ -140,7 +140,7 @@ def agree(told: str | None, default: Any, what: str) -> None:
         assert told in {None, "required"}, f"{what} has no default {told}"
     elif default not in NOWHERE:
         wanted = as_written(default)
-        plain = f"[{', '.join(wanted)}]" if isinstance(wanted, list) else str(wanted)
+        plain = f"[{', '.join(map(str, wanted))}]" if isinstance(wanted, list) else str(wanted)
         plain = plain.lower() if isinstance(default, bool) else plain
         assert told is not None, f"{what} doesn't tell its default {plain}"
         assert told == plain, f"{what} is {plain} by default, not {told}"

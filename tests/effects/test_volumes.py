@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +20,10 @@ from sloproof.contracts import Owner, Undone
 from sloproof.effects.broken_volume import BrokenVolume
 from sloproof.effects.fill import OFF, Fill
 from sloproof.effects.room import held_by
+from sloproof.effects.slow_volume import SlowVolume
 from sloproof.errors import EffectError
 from sloproof.testing import check_effect
-from tests.volumes import MIB, Mounted, mounted, with_volumes
+from tests.volumes import MIB, Mounted, mounted, with_slow_volumes, with_volumes
 
 MINE = Owner("r", 1)
 
@@ -266,6 +269,79 @@ def test_what_can_not_be_armed_is_said(tmp_path: Path, arguments: list[str], sai
     )
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.fixture
+def slowed(tmp_path: Path) -> Iterator[Mounted]:
+    with mounted(tmp_path, slow=True) as found:
+        yield found
+
+
+def slow(volumes: Mounted, milliseconds: int) -> SlowVolume:
+    place = volumes.place("slow")
+    delay = milliseconds * 1_000_000
+    return SlowVolume(volume="slow", path=place.path, anchor=place.anchor, delay_ns=delay)
+
+
+@with_slow_volumes
+def test_a_slow_volume_keeps_the_laws(slowed: Mounted) -> None:
+    check_effect(slow(slowed, 20))
+
+
+@with_slow_volumes
+def test_each_read_and_write_takes_longer_and_those_at_once_wait_together(slowed: Mounted) -> None:
+    effect = slow(slowed, 200).bound(MINE)
+    prior = effect.capture()
+    files = [slowed.path("slow") / f"file-{number}" for number in range(8)]
+    opened = [os.open(file, os.O_RDWR | os.O_CREAT) for file in files]
+    try:
+        effect.apply(prior)
+        with ThreadPoolExecutor(len(opened)) as threads:
+            began = time.monotonic()
+            assert list(threads.map(lambda file: os.write(file, b"x"), opened)) == [1] * 8
+            took = time.monotonic() - began
+        assert 0.2 <= took < 8 * 0.2, "one delay for all of them, not one after the other"
+        began = time.monotonic()
+        assert os.pread(opened[0], 1, 0) == b"x"
+        assert time.monotonic() - began >= 0.2
+        assert effect.undo(prior) is Undone.REVERTED
+    finally:
+        for file in opened:
+            os.close(file)
+
+
+@with_slow_volumes
+def test_a_watcher_that_dies_lets_everything_through(slowed: Mounted) -> None:
+    effect = slow(slowed, 60_000).bound(MINE)
+    prior = effect.capture()
+    with (slowed.path("slow") / "file").open("wb", buffering=0) as file:
+        effect.apply(prior)
+        waiting = threading.Thread(target=file.write, args=(b"x",))
+        waiting.start()
+        [watcher] = children(slowed.process.pid)
+        os.kill(watcher, signal.SIGKILL)
+        waiting.join(timeout=10)
+        assert not waiting.is_alive()
+    assert not effect.present(prior)
+    effect.undo(prior)
+    with pytest.raises(EffectError, match="nobody watches slow"):
+        effect.capture()
+
+
+def children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(each) for each in listed.split()]
+
+
+@with_slow_volumes
+def test_a_delay_of_somebody_else_is_left_alone(slowed: Mounted) -> None:
+    theirs, ours = slow(slowed, 1).bound(Owner("other", 1)), slow(slowed, 1).bound(MINE)
+    prior = theirs.capture()
+    theirs.apply(prior)
+    with pytest.raises(EffectError, match="is slowed by sloproof-other-1 already"):
+        ours.capture()
+    assert ours.undo(prior) is Undone.FOREIGN
+    assert theirs.undo(prior) is Undone.REVERTED
 
 
 def test_a_fill_is_no_farther_off_than_is_promised() -> None:

@@ -20,10 +20,11 @@ from sloproof.run.probing.specs import make_probe, probe_kinds
 from sloproof.run.selection import resolve
 from sloproof.spec.experiment import FaultPlan, Selector
 from sloproof.testing import check_effect, check_fault, check_platform
-from tests.volumes import MIB, Mounted, local, mounted, with_volumes
+from tests.volumes import MIB, Mounted, local, mounted, with_slow_volumes, with_volumes
 
 FAULTS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).faults
 PROBES = probe_kinds()
+MINE = Owner("r", 1)
 BUDGET = Size.parse("16MiB")
 
 
@@ -79,6 +80,25 @@ def test_a_fault_of_a_volume_and_its_effects_keep_the_laws(
     check_effect(effect_of(volumes.platform(), kind, volume, **fields))
 
 
+@with_slow_volumes
+def test_a_delay_keeps_the_laws_and_is_seen_twice_in_a_write_and_a_read(tmp_path: Path) -> None:
+    with mounted(tmp_path, slow=True) as volumes:
+        delay = Duration.parse("40ms")
+        effect = effect_of(volumes.platform(), "io_delay", "slow", delay=delay).bound(MINE)
+        witness = effect.witness()
+        assert witness is not None
+        assert witness.expected == 2 * delay.seconds
+        prior = effect.capture()
+        effect.apply(prior)
+        took = seen(witness).value
+        effect.undo(prior)
+        assert took is not None
+        assert took >= witness.expected
+        check_platform(volumes.platform())
+        with pytest.raises(PlatformError, match="was not armed for slow I/O"):
+            effect_of(volumes.platform(), "io_delay", "ext4", delay=delay)
+
+
 def test_a_fill_of_a_folder_keeps_the_laws(folder: Local) -> None:
     check_effect(effect_of(folder, "disk_fill", "data", used=Ratio.parse("50%")))
 
@@ -91,7 +111,7 @@ def test_a_platform_with_mounted_volumes_keeps_the_laws(volumes: Mounted) -> Non
 @with_volumes
 def test_the_share_in_use_is_as_df_counts(volumes: Mounted) -> None:
     effect = effect_of(volumes.platform(), "disk_fill", "tmpfs", used=Ratio.parse("75%"))
-    bound = effect.bound(Owner("r", 1))
+    bound = effect.bound(MINE)
     prior = bound.capture()
     bound.apply(prior)
     assert abs(volumes.free("tmpfs") - 8 * MIB) <= 8192
@@ -102,11 +122,11 @@ def test_the_share_in_use_is_as_df_counts(volumes: Mounted) -> None:
 @pytest.mark.parametrize("volume", ["ext4", "tmpfs"])
 def test_a_fill_is_seen_with_its_size_by_another_path(volumes: Mounted, volume: str) -> None:
     effect = effect_of(volumes.platform(), "disk_fill", volume, free=Size(3 * MIB))
-    check_seen(effect.bound(Owner("r", 1)))
+    check_seen(effect.bound(MINE))
 
 
 def test_a_fill_of_a_folder_is_seen_with_its_size(folder: Local) -> None:
-    check_seen(effect_of(folder, "disk_fill", "data", free=Size(3 * MIB)).bound(Owner("r", 1)))
+    check_seen(effect_of(folder, "disk_fill", "data", free=Size(3 * MIB)).bound(MINE))
 
 
 def check_seen(effect: Effect) -> None:
@@ -126,7 +146,7 @@ def check_seen(effect: Effect) -> None:
 
 @with_volumes
 def test_failing_is_seen_by_another_path(volumes: Mounted) -> None:
-    effect = effect_of(volumes.platform(), "disk_error", "ext4").bound(Owner("r", 1))
+    effect = effect_of(volumes.platform(), "disk_error", "ext4").bound(MINE)
     assert seen(effect.witness()).ok
     prior = effect.capture()
     effect.apply(prior)
@@ -137,7 +157,7 @@ def test_failing_is_seen_by_another_path(volumes: Mounted) -> None:
 
 @with_volumes
 def test_the_probe_says_that_a_volume_is_full(volumes: Mounted) -> None:
-    effect = effect_of(volumes.platform(), "disk_fill", "ext4", free=Size(0)).bound(Owner("r", 1))
+    effect = effect_of(volumes.platform(), "disk_fill", "ext4", free=Size(0)).bound(MINE)
     witness = effect_of(volumes.platform(), "disk_error", "ext4").witness()
     prior = effect.capture()
     effect.apply(prior)

@@ -34,7 +34,7 @@ from sloproof.testing import check_effect, check_fault
 FAULTS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).faults
 OF_STORES = {"primary_kill", "replication_lag", "connection_exhaustion"}
 """Those of `test_store_faults.py`."""
-ON_DISKS = ("disk_fill", "disk_error")
+ON_DISKS = ("disk_fill", "disk_error", "io_delay")
 """Those that `test_disks.py` tries."""
 SPEECH = Selector(source="dialogue", to="speech")
 COPY = Selector(service="dialogue", pick=Pick(count=1))

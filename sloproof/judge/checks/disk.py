@@ -43,7 +43,7 @@ class Disk(Check):
     tolerances = MappingProxyType({"recovers_within": Duration})
 
     volume: VolumeName
-    refuses: tuple[str, ...] = ("503", "507")
+    refuses: tuple[int | str, ...] = (503, 507)
     serves: Ratio = Ratio(Fraction(0))
     recovers_within: Duration = Duration(10_000_000_000)
 
@@ -89,7 +89,7 @@ class Disk(Check):
         return Finding(outcome, reason, tuple(Number(n, v, "count") for n, v in numbers))
 
     def _refusal(self, sort: Sort) -> bool:
-        matcher = Matcher(status=self.refuses)
+        matcher = Matcher(status=tuple(map(str, self.refuses)))
         return bool(self.refuses) and sort.answered and status_matches(matcher, sort.status)
 
     def _decided(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sloproof.contracts import (
     Ratio,
     Sense,
     Size,
+    SlowsVolumes,
     Witness,
 )
 from sloproof.effects.broken_volume import BrokenVolume
@@ -28,6 +30,7 @@ from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.loop_device import Backing
 from sloproof.effects.place import Place
 from sloproof.effects.room import free_of, size_of
+from sloproof.effects.slow_volume import SlowVolume, control_of
 from sloproof.effects.witness import witness_to_json
 from sloproof.errors import PlatformError
 from sloproof.model.state_folder import state_dir
@@ -36,6 +39,8 @@ from sloproof.platforms.parts.described import Described
 
 OFTEN = Duration(50_000_000)
 SELDOM = Duration(500_000_000)
+ASKS = (6, 14)
+"""The first Linux that knows events before a read or a write."""
 TOOLS = ("mount", "umount", "nsenter")
 
 
@@ -49,7 +54,7 @@ class Located:
     budget: int
 
 
-class Volumes(Described, FillsVolumes, BreaksVolumes):
+class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
     """A target whose file names volumes."""
 
     def fill(self, volume: str, used: Ratio | None, free: Size | None, hold: bool) -> Effect:
@@ -105,9 +110,37 @@ class Volumes(Described, FillsVolumes, BreaksVolumes):
             seen_by=witness_to_json(Witness(sense=Sense.FAILING, probes=(probe,))),
         )
 
+    def slow_volume(self, volume: str, delay: Duration) -> Effect:
+        """By the watcher that was armed with the volume; the witness meets two delays."""
+        found = self._located(volume)
+        control = Place(control_of(found.place.path), found.place.anchor).reached
+        if not Path(control).exists():
+            raise PlatformError(
+                f"volume {volume} was not armed for slow I/O: start the target by "
+                "`python -m sloproof.arming --slow-disk …` (see `volumes` in docs/targets.md)"
+            )
+        expected = 2 * delay.seconds
+        patience = Duration.of(1 + 2 * expected)
+        probe = _probe(f"witness:{Sense.DELAY}:{volume}", found, OFTEN, write=True)
+        witness = Witness(
+            sense=Sense.DELAY,
+            probes=(replace(probe, timeout=patience),),
+            expected=expected,
+            unit="s",
+            tolerance=max(0.05 * expected, 0.002),
+        )
+        return SlowVolume(
+            volume=volume,
+            path=found.place.path,
+            anchor=found.place.anchor,
+            delay_ns=delay.ns,
+            holder=self.target.volumes[volume].instance,
+            seen_by=witness_to_json(witness),
+        )
+
     def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """The other volumes for a volume."""
-        if not isinstance(effect, Fill | BrokenVolume):
+        if not isinstance(effect, Fill | BrokenVolume | SlowVolume):
             return super().neighbours(effect, struck)
         seen = effect.witness()
         if seen is None:
@@ -127,11 +160,16 @@ class Volumes(Described, FillsVolumes, BreaksVolumes):
             missing = [tool for tool in TOOLS if shutil.which(tool) is None]
             if missing:
                 return f"disk errors need {', '.join(missing)}: install util-linux"
+        if capability is SlowsVolumes and _kernel() < ASKS:
+            return (
+                "slow I/O needs Linux 6.14 or later, which asks a watcher before each read and "
+                f"write; this is {os.uname().release}"
+            )
         return super().lacks(capability)
 
     def _beside(self, name: str, sense: Sense) -> Witness:
         found = self._located(name)
-        write = sense is Sense.FAILING
+        write = sense in (Sense.FAILING, Sense.DELAY)
         return Witness(sense, (_probe(f"neighbour:{sense}:{name}", found, SELDOM, write=write),))
 
     def _located(self, name: str) -> Located:
@@ -207,6 +245,11 @@ def _probe(name: str, found: Located, every: Duration, *, write: bool = False) -
     if found.budget and not write:
         params["budget"] = f"{found.budget}B"
     return ProbeSpec(name=name, kind="disk", params=params, every=every)
+
+
+def _kernel() -> tuple[int, ...]:
+    """The version of the running kernel, so far as it is numbers."""
+    return tuple(int(each) for each in re.findall(r"\d+", os.uname().release)[:2])
 
 
 def _namespace(pid: str) -> str:
