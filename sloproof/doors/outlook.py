@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def refuse_before_running(loaded: Sequence[Loaded], settings: Settings) -> None:
     refuse_unwritable(junit=settings.junit, markdown=settings.markdown)
     _refuse_bind(settings.load_bind)
     _refuse_hidden(settings)
+    _refuse_without_sql(loaded)
     if settings.report:
         refuse_templates({each.project for each in loaded})
     refuse_profiles(loaded)
@@ -132,6 +134,14 @@ def _refuse_bind(bind: str) -> None:
         raise UsageError(
             f'--load-bind: "{bind}" is not an address and a port of this host (try 0.0.0.0:5557)'
         )
+
+
+def _refuse_without_sql(loaded: Sequence[Loaded]) -> None:
+    """Whoever keeps a ledger reads it back by SQL."""
+    from sloproof.run.sql import WITHOUT_PSYCOPG
+
+    if any(each.experiment.ledger for each in loaded) and find_spec("psycopg") is None:
+        raise UsageError(f"ledger: {WITHOUT_PSYCOPG}")
 
 
 def _refuse_hidden(settings: Settings) -> None:

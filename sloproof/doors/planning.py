@@ -98,6 +98,9 @@ def _timeline(experiment: Experiment) -> Iterator[dict[str, str]]:
     if experiment.load is not None:
         yield {"at": f"−{experiment.load.warmup}", "what": "warm-up"}
     yield {"at": "0s", "what": f"baseline for {experiment.baseline}"}
+    if (ledger := experiment.ledger) is not None:
+        what = f"ledger {ledger.name}: {ledger.rate} until recovery ends, then read back"
+        yield {"at": "0s", "what": what}
     timed = sorted((each for each in experiment.faults if each.at), key=lambda each: each.at or 0)
     for each in [*timed, *(each for each in experiment.faults if not each.at)]:
         when = str(each.at) if each.at else _after(each.after)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 from sloproof.contracts import Source, Window
+from sloproof.judge.short_ledger import short_ledger
 from sloproof.judge.sources import CARRIED, sources_of
 from sloproof.judge.wording import SECOND
 from sloproof.model.target import Target
@@ -123,6 +124,8 @@ def _prospect(
     counts = Source.REQUESTS in reads
     expected = arrivals.get(window, 0) if counts and not _open_ended(window, experiment) else None
     reason = _lacking(line, reads, experiment, known, target)
+    if not reason and Source.WRITES in reads:
+        reason = short_ledger(line, experiment, known)
     if not reason and line.general and experiment.faults and window != "baseline":
         reason = "a general claim across faults needs a suite of runs"
     if not reason and line.during != "baseline" and not CARRIED.isdisjoint(reads):
@@ -148,6 +151,8 @@ def _lacking(
     """Why a source will be missing: the experiment or the target doesn't have it."""
     if Source.REQUESTS in reads and experiment.load is None:
         return "it counts requests, but the experiment has no load"
+    if Source.WRITES in reads and experiment.ledger is None:
+        return "it counts writes, but the experiment has no ledger"
     if target is None:
         return ""
     declared = {

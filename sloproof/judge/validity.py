@@ -16,6 +16,7 @@ from sloproof.judge.case import Case, changes_load
 from sloproof.judge.copies import unaccounted
 from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
+from sloproof.judge.ledger import Ledger
 from sloproof.judge.sources import CARRIED, slos_named
 from sloproof.judge.study import Study
 
@@ -57,6 +58,9 @@ def evidence_doubts(case: Case) -> tuple[Doubt, ...]:
     found += [Doubt(reason, frozenset({Source.PROBES})) for reason in reasons if reason]
     lacking = [signal.reason for signal in case.signals if signal.reason]
     found += [Doubt(reason, frozenset({Source.SIGNALS})) for reason in lacking]
+    ledger = Ledger.of(case.record)
+    wrong = () if ledger is None else ledger.wrong
+    found += [Doubt(reason, frozenset({Source.WRITES})) for reason in wrong]
     return tuple(found)
 
 

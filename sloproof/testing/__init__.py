@@ -8,6 +8,7 @@ at known moments).
 from sloproof.testing.check_laws import check_check, evidence_of
 from sloproof.testing.clock import SimClock
 from sloproof.testing.laws import check_effect, check_fault
+from sloproof.testing.ledger import WrittenCopy, WrittenLedger
 from sloproof.testing.platform_laws import check_platform
 from sloproof.testing.probe_laws import check_probe
 from sloproof.testing.record import RecordBuilder, WrittenFault
@@ -22,7 +23,9 @@ __all__ = [
     "ScriptedServer",
     "Served",
     "SimClock",
+    "WrittenCopy",
     "WrittenFault",
+    "WrittenLedger",
     "check_check",
     "check_effect",
     "check_fault",

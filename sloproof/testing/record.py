@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sloproof.contracts import Duration, Sense
+from sloproof.contracts import Sense
 from sloproof.record.reader import Record
 from sloproof.record.schema import NEVER, Call, RequestKind, RequestOutcome
 from sloproof.record.writer import REQUEST_COLUMNS, RecordWriter
+from sloproof.testing.ledger import WrittenLedger
+from sloproof.testing.tables import rows, time_in
 
 SECOND = 1_000_000_000
 UNDOING = 0.01
@@ -99,6 +101,7 @@ class RecordBuilder:
         self._signals: list[tuple[str, int, float, str]] = []
         self._faults: list[WrittenFault] = []
         self._tables: set[str] = set()
+        self._more: dict[str, Mapping[str, Sequence[Any]]] = {}
         self._arrivals = 0
 
     def phases(self, **begins: float) -> None:
@@ -126,7 +129,7 @@ class RecordBuilder:
             if kind not in self._kinds:
                 self._kinds.append(kind)
             for nth in range(int(row.get("count", "1"))):
-                intended = _time(row, "at") + nth * _time(row, "every", "10ms")
+                intended = time_in(row, "at") + nth * time_in(row, "every", "10ms")
                 self._requests.append(self._request(row, intended, self._kinds.index(kind)))
 
     def probe(self, name: str, table: str) -> None:
@@ -135,9 +138,11 @@ class RecordBuilder:
         for row in rows(table):
             ok, value = row.get("ok", "yes") == "yes", float(row.get("value", "nan"))
             detail = row.get("detail", "").replace("_", " ")
-            for at in range(_time(row, "from"), _time(row, "to"), _time(row, "every", "100ms")):
-                sent = at + _time(row, "lag", "0s")
-                finished = sent + _time(row, "took", "1ms")
+            for at in range(
+                time_in(row, "from"), time_in(row, "to"), time_in(row, "every", "100ms")
+            ):
+                sent = at + time_in(row, "lag", "0s")
+                finished = sent + time_in(row, "took", "1ms")
                 self._samples.append((name, at, sent, finished, ok, value, detail))
 
     def calls(self, table: str) -> None:
@@ -148,13 +153,19 @@ class RecordBuilder:
         self._tables.add("calls")
         for row in rows(table):
             for nth in range(int(row.get("count", "1"))):
-                sent = _time(row, "at") + nth * _time(row, "every", "10ms")
+                sent = time_in(row, "at") + nth * time_in(row, "every", "10ms")
                 self._calls.append(_call(row, sent))
 
     def signal(self, name: str, values: Iterable[tuple[float, float]]) -> None:
         """Samples of a signal: seconds and value."""
         self._tables.add("signals")
         self._signals += [(name, _ns(at), value, "{}") for at, value in values]
+
+    def ledger(self, ledger: WrittenLedger) -> None:
+        """The writes of a ledger and what was found of them, with the events that tell of it."""
+        self._more |= ledger.tables()
+        for at, kind, data in ledger.events():
+            self.event(at, kind, **data)
 
     def fault(self, fault: WrittenFault) -> None:
         """Everything that a run writes down about one fault, its witness's samples included."""
@@ -220,8 +231,8 @@ class RecordBuilder:
         self._arrivals += 1
         return {
             "intended": intended,
-            "sent": intended + _time(row, "lag", "0s"),
-            "finished": intended + _time(row, "took", "10ms") if answered else NEVER,
+            "sent": intended + time_in(row, "lag", "0s"),
+            "finished": intended + time_in(row, "took", "10ms") if answered else NEVER,
             "arrival": self._arrivals - 1,
             "kind": kind,
             "outcome": int(outcome),
@@ -255,16 +266,12 @@ class RecordBuilder:
             writer.table("probes", dict(zip(names, map(list, columns), strict=True)))
         if "calls" in self._tables:
             writer.calls(self._calls)
+        for name, table in self._more.items():
+            writer.table(name, table)
         if "signals" in self._tables:
             signals = zip(*self._signals, strict=True)
             fields = ("signal", "time", "value", "labels")
             writer.table("signals", dict(zip(fields, signals, strict=True)))
-
-
-def rows(table: str) -> list[dict[str, str]]:
-    """The rows of a table: its first line names the columns; words are apart by blanks."""
-    head, *lines = [line.split() for line in table.strip().splitlines() if line.strip()]
-    return [dict(zip(head, line, strict=True)) for line in lines]
 
 
 def _sample(fault: WrittenFault, at: int, *, present: bool) -> tuple[Any, ...]:
@@ -289,7 +296,7 @@ def _call(row: Mapping[str, str], sent: int) -> Call:
         parent=row.get("parent", "a-request").replace("nobody", ""),
         attempt=int(row.get("attempt", "1")),
         sent=sent,
-        finished=sent + _time(row, "took", "0ms" if outcome == "rejected" else "5ms"),
+        finished=sent + time_in(row, "took", "0ms" if outcome == "rejected" else "5ms"),
         status=int(row.get("status", "200" if outcome == "ok" else "0")),
         outcome=outcome,
         breaker=row.get("breaker", ""),
@@ -309,10 +316,6 @@ def _witness(fault: WrittenFault) -> dict[str, Any] | None:
         "unit": "s" if fault.sense is Sense.DELAY else "",
         "tolerance": fault.tolerance,
     }
-
-
-def _time(row: Mapping[str, str], column: str, otherwise: str = "0s") -> int:
-    return Duration.parse(row.get(column, otherwise)).ns
 
 
 def _ns(seconds: float) -> int:

@@ -17,6 +17,7 @@ from sloproof.model.target import Role, TargetProbe
 from sloproof.pytesting.telling import UNREVERTED
 from sloproof.spec.experiment import (
     After,
+    Ledger,
     Load,
     Pick,
     Repetition,
@@ -34,8 +35,12 @@ from sloproof.spec.target import (
     Entry,
     EventSource,
     Finder,
+    LedgerSpec,
     Proxy,
     Service,
+    SqlWrite,
+    Store,
+    StoreCopy,
     SwitchSpec,
     Target,
     TargetLink,
@@ -58,10 +63,12 @@ KINDS = {
     "platforms": (TARGETS, "## Platform, start, stop"),
 }
 KEYS: list[tuple[str, Any]] = [
-    *((EXPERIMENTS, each) for each in (ExperimentSpec, FaultEntry, Load, Segment, Spike)),
+    *((EXPERIMENTS, each) for each in (ExperimentSpec, FaultEntry, Load, Ledger)),
+    *((EXPERIMENTS, each) for each in (Segment, Spike)),
     *((EXPERIMENTS, each) for each in (After, Repetition, Selector, Pick, StopCondition, Siblings)),
     *((TARGETS, each) for each in (Target, Entry, Discover, Finder, Service, Proxy, TargetLink)),
     *((TARGETS, each) for each in (TargetProbe, TraceSource, EventSource, SwitchSpec, Allow)),
+    *((TARGETS, each) for each in (LedgerSpec, SqlWrite, Store, StoreCopy)),
     *((OBJECTIVES, each) for each in (RecoverySpec, Matcher)),
 ]
 
@@ -103,6 +110,7 @@ BEFORE_THE_SPEC = {"metadata", "variables"}
 TABLES: list[tuple[str, str, Any]] = [
     (EXPERIMENTS, "## The frame", ExperimentSpec),
     (EXPERIMENTS, "## Load", Load),
+    (EXPERIMENTS, "## Ledger", Ledger),
     (OBJECTIVES, "## Recovery objectives", RecoverySpec),
 ]
 

@@ -10,7 +10,14 @@ import pytest
 
 from sloproof.contracts import Check, Duration, Evidence, Finding, Number, Outcome, Ratio, Sense
 from sloproof.extensions import Extensions
-from sloproof.testing import RecordBuilder, WrittenFault, check_check, evidence_of
+from sloproof.testing import (
+    RecordBuilder,
+    WrittenCopy,
+    WrittenFault,
+    WrittenLedger,
+    check_check,
+    evidence_of,
+)
 from tests.judge.cases import built, faulted, latency_slo, recovery_objective, slo
 from tests.judge.test_circuit_breaker import CALL, OPENS, TOLD, TRIES
 
@@ -45,6 +52,12 @@ def breaking(calls: str) -> Write:
     return write
 
 
+def keeping(*lost: int) -> Write:
+    writes = "at count outcome\n2s 500 ack\n7s 20 open\n8s 500 ack"
+    copies = (WrittenCopy(name="b", lacks=lost),)
+    return lambda builder: builder.ledger(WrittenLedger(writes=writes, copies=copies))
+
+
 def nothing(builder: RecordBuilder) -> None:
     return
 
@@ -70,6 +83,12 @@ STAGES: Mapping[str, list[tuple[dict[str, Any], RecordBuilder | None, Write, Out
     "recovery": [
         ({"objective": "back"}, None, probed(UP), PASS),
         ({"objective": "back"}, None, probed(OUT), FAIL),
+    ],
+    "data_loss": [
+        ({}, faulted(BAD, KILL), keeping(), PASS),
+        ({"rpo": Duration.parse("1s")}, faulted(BAD, KILL), keeping(*range(410, 500)), PASS),
+        ({"at_most": 2}, faulted(BAD, KILL), keeping(497, 498, 499), FAIL),
+        ({"ledger": "another"}, faulted(BAD, KILL), keeping(), INCONCLUSIVE),
     ],
     "self_healing": [
         ({"service": "web"}, faulted(BAD, KILL), nothing, PASS),

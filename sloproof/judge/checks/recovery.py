@@ -1,8 +1,9 @@
-"""The claim that a service is back within its recovery time objective."""
+"""The claim that a service is back in time, and with what it had acknowledged."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 from sloproof.contracts import (
     Check,
@@ -15,18 +16,24 @@ from sloproof.contracts import (
     Source,
 )
 from sloproof.judge.copies import still_dead
+from sloproof.judge.faults import ProvenFault
+from sloproof.judge.loss_words import Limits, loss_finding
 from sloproof.judge.recovery import Recovery, recoveries
 from sloproof.judge.study import faults_of, recovery_objective_named
 from sloproof.judge.wording import after_warm_up, at, seconds, span, worst_first
 from sloproof.model.verdict import worst
+from sloproof.spec.objectives import RecoveryObjective
 
 
 class RecoveryTime(Check):
-    """After each fault the service is back within the RTO of `objective`."""
+    """After each fault the service is back within the RTO of `objective`, nothing lost by its RPO.
+
+    An objective without an RPO says nothing of data.
+    """
 
     kind = "recovery"
     sources = (Source.PROBES,)
-    tolerances = MappingProxyType({"rto": Duration})
+    tolerances = MappingProxyType({"rto": Duration, "rpo": Duration})
 
     objective: RecoveryName
 
@@ -34,23 +41,40 @@ class RecoveryTime(Check):
         """The recovery objective's name."""
         return self.objective
 
-    def judge(self, evidence: Evidence) -> Finding:
-        """PASS if the upper end of every interval meets the RTO, FAIL if a lower end misses it.
+    def reads(self, objectives: dict[str, Any]) -> tuple[Source, ...]:
+        """Probes; the writes of the ledger as well, where the objective has an RPO."""
+        objective = objectives.get(self.objective)
+        has_rpo = isinstance(objective, RecoveryObjective) and objective.rpo is not None
+        return (Source.PROBES, Source.WRITES) if has_rpo else self.sources
 
-        Good answers alone are no recovery while a copy that was there before is dead.
-        """
+    def judge(self, evidence: Evidence) -> Finding:
+        """The worse of both halves; the RPO's is judged as `data_loss` judges it."""
         objective = recovery_objective_named(evidence, self.objective)
         if objective is None:
             reason = f"there is no recovery objective named {self.objective}"
             return Finding(Outcome.INCONCLUSIVE, reason)
+        found = self._in_time(evidence, objective)
+        relaxed = evidence.tolerance.get("rpo")
+        rpo = relaxed if isinstance(relaxed, Duration) else objective.rpo
+        if rpo is None:
+            return found
+        limits = Limits(at_most=None, rpo=rpo.ns)
+        lost = loss_finding(evidence, _about(evidence), limits)
+        return Finding(
+            worst((found.outcome, lost.outcome)),
+            f"{found.reason}; {lost.reason}",
+            (*found.numbers, *lost.numbers),
+            (*found.notes, *lost.notes),
+        )
+
+    def _in_time(self, evidence: Evidence, objective: RecoveryObjective) -> Finding:
+        """PASS if the upper end of every interval meets the RTO, FAIL if a lower end misses it.
+
+        Good answers alone are no recovery while a copy that was there before is dead.
+        """
         relaxed = evidence.tolerance.get("rto")
         rto = relaxed.ns if isinstance(relaxed, Duration) else objective.rto.ns
-        window = evidence.window
-        faults = tuple(
-            fault
-            for fault in faults_of(evidence)
-            if not window.name.startswith("fault:") or f"fault:{fault.facts.fault}" == window.name
-        )
+        faults = _about(evidence)
         if not faults:
             return Finding(Outcome.INCONCLUSIVE, "no fault was injected to recover from")
         if evidence.record.probe(objective.probe) is None:
@@ -78,6 +102,16 @@ class RecoveryTime(Check):
             ),
             tuple(note for each in found for note in _notes(each, objective.probe, zero)),
         )
+
+
+def _about(evidence: Evidence) -> tuple[ProvenFault, ...]:
+    """The faults of the run, or the one whose window it is."""
+    name = evidence.window.name
+    return tuple(
+        fault
+        for fault in faults_of(evidence)
+        if not name.startswith("fault:") or f"fault:{fault.facts.fault}" == name
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

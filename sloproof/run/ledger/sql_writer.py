@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sloproof.errors import HarnessError
 from sloproof.model.stores import SqlWrite
 from sloproof.record.schema import WriteOutcome
 from sloproof.run.ledger.order import SECOND, Order
@@ -75,12 +74,3 @@ class SqlWriter:
         """Hang up."""
         while self._idle:
             hang_up(self._idle.pop())
-
-
-def without_sql() -> str:
-    """Why nothing can be said in SQL here, or ""."""
-    try:
-        psycopg()
-    except HarnessError as error:
-        return str(error)
-    return ""
