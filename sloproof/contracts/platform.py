@@ -132,7 +132,7 @@ class Platform(ABC):
 
     def standing_probes(self, measured: Collection[str]) -> Sequence[ProbeSpec]:
         """What is asked throughout every run, whatever its faults are: of each copy of a store its
-        role, as `role:INSTANCE`, and of the stores in `measured` each copy's lag, `lag:INSTANCE`.
+        role, `role:STORE:INSTANCE`, and of those in `measured` its lag, `lag:STORE:INSTANCE`.
         """
         return ()
 

@@ -76,7 +76,8 @@ EVENTS = {
     "source.read": "of: system-events or calls, name, found: whether there was anything to read; a "
     "source that was read and said nothing is not a missing one",
     "target.state": "when: before after; instances: [{name, service, incarnation}]; links: "
-    "[{name, source, target, source_instance, target_instance, entry}]",
+    "[{name, source, target, source_instance, target_instance, entry, source_region, "
+    "target_region}]; stores: the instances of their copies by name",
     "harness.error": "where, error",
     "run.finished": "how: completed stopped interrupted failed; reason",
 }

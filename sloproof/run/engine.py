@@ -313,7 +313,11 @@ class Engine:
             lambda: (platform.instances(), platform.links()), self._tick_only
         )  # looking for processes may take a while
         copies, links = ([asdict(each) for each in some] for some in seen)
-        self._tell("target.state", when=when, instances=copies, links=links)
+        stores = {
+            name: [copy.instance for copy in store.copies]
+            for name, store in self._start.target.stores.items()
+        }
+        self._tell("target.state", when=when, instances=copies, links=links, stores=stores)
 
     def _found(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

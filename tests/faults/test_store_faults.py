@@ -145,8 +145,8 @@ def test_a_fault_that_is_held_stays_with_the_copy_that_it_struck(local: Local) -
 
 def test_the_copies_of_stores_are_asked_throughout(local: Local) -> None:
     roles = local.standing_probes(())
-    assert [probe.name for probe in roles] == ["role:db-a", "role:db-b"]
+    assert [probe.name for probe in roles] == ["role:db:db-a", "role:db:db-b"]
     assert all(probe.params["found_by"] for probe in roles)
     names = [probe.name for probe in local.standing_probes({"db", "other"})]
-    assert names == ["role:db-a", "role:db-b", "lag:db-a", "lag:db-b"]
+    assert names == ["role:db:db-a", "role:db:db-b", "lag:db:db-a", "lag:db:db-b"]
     assert local.lacks(DelaysReplay) == ""

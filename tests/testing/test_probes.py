@@ -126,7 +126,7 @@ def life(folder: Path) -> Iterator[Stage]:
 
 
 def replicated(kind: str, **fields: str) -> Setting:
-    """A primary `a` with its standby `b`; ill: `b` is dead; silent: all of it stands still.
+    """A primary `a` with its standby `b`; `b` dies to be ill, and stands still to be silent.
 
     In fields, `{a}` and `{b}` stand for where they answer.
     """

@@ -52,16 +52,17 @@ class Stored(Described, DelaysReplay, FillsConnections):
         stores = self.target.stores
         roles = [
             ProbeSpec(
-                name=f"role:{copy.instance}",
+                name=f"role:{name}:{copy.instance}",
                 kind="role",
                 params={"dsn": copy.dsn, "found_by": self.found_by(copy.instance)},
                 every=ROLES_EVERY,
                 timeout=Duration.of(ASKING),
             )
-            for _, copy in self._copies()
+            for name in sorted(stores)
+            for copy in stores[name].copies
         ]
         lags = [
-            _lag_probe(f"lag:{copy.instance}", stores[name], copy, LAG_PATIENCE)
+            _lag_probe(f"lag:{name}:{copy.instance}", stores[name], copy, LAG_PATIENCE)
             for name in sorted(set(measured) & set(stores))
             for copy in stores[name].copies
         ]
