@@ -172,7 +172,7 @@ def run(  # noqa: PLR0913 - a command line's options
     allow_inconclusive: AllowInconclusive = False,
 ) -> Ending:
     """Run experiments one after the other; judge and report each."""
-    from sloproof.doors import loading, running
+    from sloproof.doors import drills, loading, running
 
     settings = running.Settings(
         runs=runs,
@@ -185,7 +185,10 @@ def run(  # noqa: PLR0913 - a command line's options
         junit=junit,
         markdown=markdown,
     )
-    return running.run(loading.wanted(files, set_, target, labels), settings)
+    wanted = loading.wanted(files, set_, target, labels)
+    if drills.suites_among(files):
+        return drills.run(wanted, settings)
+    return running.run(wanted, settings)
 
 
 @app.command(cls=Command)
@@ -210,6 +213,28 @@ def stop(
 
 @app.command(cls=Command)
 @door
+def confirm(
+    run: Annotated[
+        str, typer.Argument(help="The suite's run; may be left out if only one runs.")
+    ] = "",
+    step: Annotated[str, typer.Argument(help="The step, to be sure that it is meant.")] = "",
+    *,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who says so.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What was seen.")] = "",
+    failed: Annotated[bool, typer.Option("--failed", help="It was tried and failed.")] = False,
+) -> Ending:
+    """Confirm the manual step for which a suite waits."""
+    import time
+
+    from sloproof.doors import attending
+    from sloproof.run.asking import Answer
+
+    answer = Answer(step=step, by=by, note=note, failed=failed, wall_ns=time.time_ns())
+    return attending.confirm(run, answer)
+
+
+@app.command(cls=Command)
+@door
 def judge(
     record: RecordFolder,
     *,
@@ -224,8 +249,10 @@ def judge(
     ],
 ) -> Ending:
     """Judge a record anew; with --slo by other objectives than its own."""
-    from sloproof.doors import judging
+    from sloproof.doors import drills, judging
 
+    if drills.is_suite_record(record):
+        return drills.judge(record, slo)
     return judging.judge(record, slo)
 
 

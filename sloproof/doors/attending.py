@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sloproof.doors.ending import DONE, UNREVERTED, Ending, say
 
 if TYPE_CHECKING:
+    from sloproof.run.asking import Answer
     from sloproof.run.control import Status
     from sloproof.run.recover import Leftover, Recovered
 
@@ -30,6 +31,17 @@ def stop(run: str) -> Ending:
     asked = control.stop(state_dir(), run)
     words = f"asked {asked.run} ({asked.experiment}) to stop; it reverts its faults and ends"
     return Ending(DONE, {"run": asked.run, "experiment": asked.experiment}, words)
+
+
+def confirm(run: str, answer: Answer) -> Ending:
+    """Answer a suite that waits for a manual step."""
+    from sloproof.run import asking
+    from sloproof.run.state import state_dir
+
+    waited = asking.confirm(state_dir(), run, answer)
+    fate = "failed" if answer.failed else "done"
+    words = f"{waited.suite}: {waited.step} is {fate}, says {answer.by}"
+    return Ending(DONE, {"run": waited.suite, "step": waited.step, "by": answer.by}, words)
 
 
 def recover(*, dry_run: bool) -> Ending:
@@ -103,8 +115,15 @@ def _recovered_lines(result: Recovered) -> str:
 
 def _status_line(running: Status) -> str:
     faults = f", in force: {', '.join(running.faults)}" if running.faults else ""
+    if running.waits_for:
+        return (
+            f"{running.run}  suite {running.experiment} on {running.target}: waits for "
+            f"{running.waits_for} (sloproof confirm {running.run} {running.step}), "
+            f"{running.remaining_s:.0f} s left"
+        )
+    part = f" in suite {running.suite}, {running.step}" if running.suite else ""
     line = f"; {running.line}" if running.line else ""
     return (
-        f"{running.run}  {running.experiment} on {running.target}: {running.phase}"
+        f"{running.run}  {running.experiment} on {running.target}{part}: {running.phase}"
         f"{faults}, about {running.remaining_s:.0f} s left{line}"
     )

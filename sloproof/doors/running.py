@@ -27,6 +27,7 @@ from sloproof.errors import SloproofError
 if TYPE_CHECKING:
     from sloproof.model.verdict import Verdict
     from sloproof.record.reader import Record
+    from sloproof.run.holding import Hold
     from sloproof.run.result import RunOptions, RunResult
     from sloproof.run.watch import Signals
     from sloproof.spec import Loaded
@@ -45,6 +46,8 @@ class Settings:
     report: bool = True
     junit: Path | None = None
     markdown: Path | None = None
+    hold: Hold | None = None
+    """The target that a suite holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +141,14 @@ def _one_after_the_other(
     loaded: Sequence[Loaded], settings: Settings, signals: Signals
 ) -> Iterator[Ran]:
     for each in loaded:
-        ran = _run_one(each, settings, signals)
+        ran = run_one(each, settings, signals)
         yield ran
         if ran.unreverted or ran.how == "interrupted" or signals.received:
             return
 
 
-def _run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
+def run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
+    """Run one experiment, judge and report it; what goes wrong in that is told, not raised."""
     from sloproof.run.progress import progress_to
     from sloproof.run.start import run_experiment
 
@@ -169,6 +173,7 @@ def _options(settings: Settings) -> RunOptions:
         state=state_dir(),
         seed=settings.seed,
         workers=Workers(settings.load_workers, settings.remote_workers, settings.load_bind),
+        hold=settings.hold,
     )
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-VOLATILE = ("status.json", "status.json.partial", "stop")
+VOLATILE = ("status.json", "status.json.partial", "stop", "answer.json")
 """What a run keeps in its folder beside the journal."""
 
 
