@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sloproof.doors.ending import DONE, UNREVERTED, Ending, say
 
 if TYPE_CHECKING:
-    from sloproof.run.asking import Answer
     from sloproof.run.control import Status
     from sloproof.run.recover import Leftover, Recovered
 
@@ -31,17 +30,6 @@ def stop(run: str) -> Ending:
     asked = control.stop(state_dir(), run)
     words = f"asked {asked.run} ({asked.experiment}) to stop; it reverts its faults and ends"
     return Ending(DONE, {"run": asked.run, "experiment": asked.experiment}, words)
-
-
-def confirm(run: str, answer: Answer) -> Ending:
-    """Answer a suite that waits for a manual step."""
-    from sloproof.run import asking
-    from sloproof.run.state import state_dir
-
-    waited = asking.confirm(state_dir(), run, answer)
-    fate = "failed" if answer.failed else "done"
-    words = f"{waited.suite}: {waited.step} is {fate}, says {answer.by}"
-    return Ending(DONE, {"run": waited.suite, "step": waited.step, "by": answer.by}, words)
 
 
 def recover(*, dry_run: bool) -> Ending:

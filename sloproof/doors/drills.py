@@ -11,13 +11,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sloproof.doors.ending import BROKE, INTERRUPTED, STATUS, UNREVERTED, Ending, gravest
-from sloproof.doors.judging import VERDICT, claim_body
+from sloproof.doors.ending import (
+    BROKE,
+    DONE,
+    INTERRUPTED,
+    REFUSED,
+    STATUS,
+    UNREVERTED,
+    Ending,
+    gravest,
+)
+from sloproof.doors.judging import REPORT, VERDICT, claim_body
 from sloproof.doors.loading import Wanted
-from sloproof.doors.outlook import refuse_before_running
-from sloproof.doors.planning import refuse_without_verdict
-from sloproof.doors.running import Ran, Settings, run_one
+from sloproof.doors.outlook import (
+    TEMPLATES,
+    refuse_before_running,
+    refuse_profiles,
+    refuse_templates,
+    refuse_unwritable,
+)
+from sloproof.doors.planning import plan_of, plan_words, refuse_without_verdict
+from sloproof.doors.running import Ran, Settings, run_one, with_report, write_summaries
 from sloproof.errors import NoVerdictPossible, UsageError
+from sloproof.spec.plain import as_written
 
 if TYPE_CHECKING:
     from sloproof.judge.drill import SuiteVerdict
@@ -26,6 +42,7 @@ if TYPE_CHECKING:
     from sloproof.run.holding import Hold
     from sloproof.run.watch import Signals
     from sloproof.spec import Loaded, LoadedSuite
+    from sloproof.spec.suite import Suite
 
 RECORDS = "records"
 """The folder of the runs' own records inside of the suite's."""
@@ -60,6 +77,54 @@ def refuse_too_few_runs(loaded: LoadedSuite) -> None:
     reasons = too_few_runs(loaded.suite)
     if reasons:
         raise NoVerdictPossible("\n".join([*reasons, "or --allow-inconclusive"]))
+
+
+def plan(wanted: Wanted, *, allow_inconclusive: bool, seed: int | None) -> Ending:
+    """The steps of a suite and the plan of each of its experiments; refused like a plan's."""
+    from sloproof.judge.across import too_few_runs
+
+    loaded = load(wanted)
+    suite = loaded.suite
+    refuse_profiles(loaded.loaded)
+    refuse_templates({loaded.project})
+    plans = [None if each is None else plan_of(each, seed) for each in loaded.experiments]
+    obstacles = [lack for each in plans if each for lack in each["lacks"]]
+    if not allow_inconclusive:
+        obstacles += [text for each in plans if each for text in each["undecidable"]]
+        obstacles += too_few_runs(suite)
+    steps = [
+        {"name": step.name, "manual": as_written(step.manual), "times": step.times, "plan": each}
+        for step, each in zip(suite.steps, plans, strict=True)
+    ]
+    body: dict[str, Any] = {"suite": suite.name, "gate": as_written(suite.gate), "steps": steps}
+    if obstacles:
+        body["error"] = "\n".join(obstacles)
+    return Ending(REFUSED if obstacles else DONE, body, _plan_words(loaded, plans, obstacles))
+
+
+def _plan_words(
+    loaded: LoadedSuite, plans: Sequence[dict[str, Any] | None], obstacles: Sequence[str]
+) -> str:
+    suite, gate = loaded.suite, loaded.suite.gate
+    lines = [
+        f"{suite.name}: {len(suite.steps)} steps",
+        *([suite.description] * bool(suite.description)),
+    ]
+    if gate.probes != ():
+        probes = ", ".join(gate.probes) if gate.probes else "all probes"
+        lines.append(
+            f"before each experiment and at the end: {probes} good for {gate.for_}, "
+            f"within {gate.within}"
+        )
+    for number, (step, each) in enumerate(zip(suite.steps, plans, strict=True), start=1):
+        times = f", {step.times} times" if step.times > 1 else ""
+        lines += ["", f"{number}. {step.name}{times}"]
+        if step.manual is not None:
+            lines.append(f"  {step.manual.by}: {step.manual.do} (within {step.manual.within})")
+        if each is not None:
+            lines += [f"  {line}".rstrip() for line in plan_words(each).splitlines()]
+    lines += ["", *(f"LACKS {each}" for each in obstacles)] if obstacles else []
+    return "\n".join(lines)
 
 
 def run(wanted: Wanted, settings: Settings) -> Ending:
@@ -181,8 +246,8 @@ class Drill:
         )
 
 
-def judged(record: SuiteRecord) -> SuiteVerdict:
-    """The verdict on a suite's record; raises `BrokenRecord` for one that was changed."""
+def judged(record: SuiteRecord) -> tuple[Suite, SuiteVerdict]:
+    """A suite and the verdict on its record; raises `BrokenRecord` for one that was changed."""
     from sloproof.judge import judge as judge_record
     from sloproof.judge.drill import Judged
     from sloproof.judge.suite import judge_suite
@@ -191,7 +256,8 @@ def judged(record: SuiteRecord) -> SuiteVerdict:
 
     opened = [Record(folder) for folder in record.records]
     runs = {each.run: Judged(each, judge_record(each)) for each in opened}
-    return judge_suite(record, suite_from_record(record.suite_text), runs)
+    suite = suite_from_record(record.suite_text)
+    return suite, judge_suite(record, suite, runs)
 
 
 def is_suite_record(folder: Path) -> bool:
@@ -207,9 +273,44 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
 
     if objectives:
         raise UsageError("--slo judges one run: name a record inside of this suite's")
-    verdict = judged(SuiteRecord(folder))
+    _, verdict = judged(SuiteRecord(folder))
+    refuse_unwritable(RECORD=folder / VERDICT)
     _write_verdict(folder, verdict)
     return Ending(STATUS[verdict.outcome], body_of(verdict), words_of(verdict))
+
+
+def claims_in(folder: Path) -> list[str]:
+    """The ids of all claims of a suite's record."""
+    from sloproof.record.suite import SuiteRecord
+
+    _, verdict = judged(SuiteRecord(folder))
+    return [claim.id for claim in (*verdict.claims, *verdict.across)]
+
+
+def report(folder: Path, output: Path | None) -> Ending:
+    """Write the report of a suite's record; its status says only whether that worked."""
+    from sloproof.record.suite import SuiteRecord
+
+    record = SuiteRecord(folder)
+    suite, verdict = judged(record)
+    refuse_unwritable(output=output or folder / REPORT)
+    path = _write_report(record, suite, verdict, Path.cwd(), output)
+    return Ending(DONE, {"report": str(path)}, str(path))
+
+
+def _write_report(
+    record: SuiteRecord,
+    suite: Suite,
+    verdict: SuiteVerdict,
+    project: Path,
+    output: Path | None = None,
+) -> Path:
+    from sloproof.report.drill import write_suite_report
+
+    path, own = output or record.folder / REPORT, project / TEMPLATES
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_suite_report(record, suite, verdict, path, templates=own if own.is_dir() else None)
+    return path
 
 
 def _write_verdict(folder: Path, verdict: SuiteVerdict) -> None:
@@ -222,8 +323,14 @@ def _ending(drill: Drill, result: SuiteResult) -> Ending:
     from sloproof.record.suite import SuiteRecord
 
     record = SuiteRecord(drill.folder)
-    verdict = judged(record)
+    suite, verdict = judged(record)
     _write_verdict(drill.folder, verdict)
+    page = None
+    if drill.settings.report:  # only now: drawing takes seconds in which no sign of life comes
+        project = drill.loaded.project
+        drill.ran = [with_report(each, project) for each in drill.ran]
+        page = _write_report(record, suite, verdict, project)
+    write_summaries(drill.ran, drill.settings)
     status = _status(drill.ran, result, verdict)
     body = {
         **body_of(verdict),
@@ -231,13 +338,13 @@ def _ending(drill: Drill, result: SuiteResult) -> Ending:
         "how": result.how,
         "reason": result.reason,
         "unreverted": list(result.unreverted),
-        "report": None,
+        "report": str(page) if page else None,
         "runs": [each.body() for each in drill.ran],
     }
     words = [words_of(verdict)]
     words += [f"  the suite was {result.how}: {result.reason}"] if result.how != "completed" else []
     words += [f"  NOT REVERTED: {each}" for each in result.unreverted]
-    words.append(f"  {drill.folder}")
+    words.append(f"  {page or drill.folder}")
     return Ending(status, body, "\n".join(words))
 
 

@@ -128,7 +128,7 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
         refuse_without_verdict(loaded)
     with Signals().heeded() as signals:  # what a run came to is judged and said to its end
         ran = list(_one_after_the_other(loaded, settings, signals))
-    _write_summaries(ran, settings)
+    write_summaries(ran, settings)
     status = gravest(each.status for each in ran)
     words = "\n\n".join(each.words() for each in ran)
     if len(loaded) == 1:
@@ -201,7 +201,7 @@ def _judge_one(loaded: Loaded, result: RunResult, settings: Settings) -> Ran:
     )
     try:
         ran = _with_verdict(ran, result.record)
-        return _with_report(ran, loaded.project) if settings.report else ran
+        return with_report(ran, loaded.project) if settings.report else ran
     except SloproofError as error:
         return _half_judged(ran, error)
     except Exception as error:  # noqa: BLE001 - a defect must not hide what was left behind
@@ -216,7 +216,8 @@ def _with_verdict(ran: Ran, folder: Path) -> Ran:
     return replace(ran, record=record, verdict=verdict)
 
 
-def _with_report(ran: Ran, project: Path) -> Ran:
+def with_report(ran: Ran, project: Path) -> Ran:
+    """The same with its report written, where there is something to report."""
     if ran.record is None or ran.verdict is None:
         return ran
     return replace(ran, report=write_page(ran.record, ran.verdict, project))
@@ -227,7 +228,8 @@ def _half_judged(ran: Ran, error: SloproofError) -> Ran:
     return replace(ran, reason="; ".join(filter(None, [ran.reason, str(error)])), broke=BROKE)
 
 
-def _write_summaries(ran: Sequence[Ran], settings: Settings) -> None:
+def write_summaries(ran: Sequence[Ran], settings: Settings) -> None:
+    """Write the files for CI that were asked for."""
     from sloproof.report.junit import junit_xml
     from sloproof.report.markdown import markdown
 
