@@ -23,8 +23,8 @@ from sloproof.spec.loaded import Loaded
 from sloproof.spec.loaded_suite import LoadedSuite
 from sloproof.spec.suite import Manual, Step
 
-PAUSE = 20_000_000
-POST = 500_000_000
+PAUSE = 100_000_000
+POST = 1_000_000_000
 
 
 class Held(Protocol):

@@ -131,8 +131,10 @@ WRONG = {
     "an unknown experiment": (
         "experiment: kill\n",
         "experiment: kil\n",
-        'spec.steps[0].experiment: no experiment is called "kil" in experiments; '
-        'did you mean "kill"?',
+        (
+            'spec.steps[0].experiment: no experiment is called "kil" in experiments; '
+            'did you mean "kill"?'
+        ),
     ),
     "a file that is not there": (
         "experiments/kill.yaml",
@@ -147,8 +149,10 @@ WRONG = {
     "a variable that is none": (
         "{delay: $(slow)}",
         "{dely: $(slow)}",
-        "spec.steps[0].variables: kill: neither experiment nor target has a variable "
-        '"dely"; did you mean "delay"?',
+        (
+            "spec.steps[0].variables: kill: neither experiment nor target has a variable "
+            '"dely"; did you mean "delay"?'
+        ),
     ),
     "a manual step with repetitions": (
         "name: look",
