@@ -135,9 +135,11 @@ def plan(
     allow_inconclusive: AllowInconclusive = False,
 ) -> Ending:
     """Show what a run would do, and whether it could reach a verdict; touch nothing."""
-    from sloproof.doors import loading, planning
+    from sloproof.doors import drills, loading, planning
 
     wanted = loading.wanted(files, set_, target, labels)
+    if drills.suites_among(files):
+        return drills.plan(wanted, allow_inconclusive=allow_inconclusive, seed=seed)
     return planning.plan(wanted, allow_inconclusive=allow_inconclusive, seed=seed)
 
 
@@ -172,7 +174,7 @@ def run(  # noqa: PLR0913 - a command line's options
     allow_inconclusive: AllowInconclusive = False,
 ) -> Ending:
     """Run experiments one after the other; judge and report each."""
-    from sloproof.doors import loading, running
+    from sloproof.doors import drills, loading, running
 
     settings = running.Settings(
         runs=runs,
@@ -185,7 +187,10 @@ def run(  # noqa: PLR0913 - a command line's options
         junit=junit,
         markdown=markdown,
     )
-    return running.run(loading.wanted(files, set_, target, labels), settings)
+    wanted = loading.wanted(files, set_, target, labels)
+    if drills.suites_among(files):
+        return drills.run(wanted, settings)
+    return running.run(wanted, settings)
 
 
 @app.command(cls=Command)
@@ -229,6 +234,43 @@ def stop(
 
 @app.command(cls=Command)
 @door
+def confirm(  # noqa: PLR0913 - a command line's options
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The suite's run, which may be left out if only one runs; or its record's folder."
+        ),
+    ] = "",
+    about: Annotated[
+        str, typer.Argument(metavar="STEP|CLAIM", help="The manual step; or the record's claim.")
+    ] = "",
+    *,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who says so.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What was seen.")] = "",
+    failed: Annotated[bool, typer.Option("--failed", help="It was tried and failed.")] = False,
+    action: Annotated[str, typer.Option(metavar="TEXT", help="What corrects the claim.")] = "",
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Who corrects it.")] = "",
+    retest: Annotated[str, typer.Option(metavar="DAY", help="Until when it is retested.")] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help="As what the report is signed.")] = "",
+) -> Ending:
+    """Confirm the manual step for which a suite waits; correct and sign what it came to."""
+    from sloproof.doors import confirming
+
+    said = confirming.Said(
+        by=by,
+        about=about,
+        note=note,
+        failed=failed,
+        action=action,
+        owner=owner,
+        retest=retest,
+        role=role,
+    )
+    return confirming.confirm(run, said)
+
+
+@app.command(cls=Command)
+@door
 def judge(
     record: RecordFolder,
     *,
@@ -243,8 +285,10 @@ def judge(
     ],
 ) -> Ending:
     """Judge a record anew; with --slo by other objectives than its own."""
-    from sloproof.doors import judging
+    from sloproof.doors import drills, judging
 
+    if drills.is_suite_record(record):
+        return drills.judge(record, slo)
     return judging.judge(record, slo)
 
 
@@ -259,8 +303,10 @@ def report(
     ] = None,
 ) -> Ending:
     """Write the HTML report of a record."""
-    from sloproof.doors import judging
+    from sloproof.doors import drills, judging
 
+    if drills.is_suite_record(record):
+        return drills.report(record, output)
     return judging.report(record, output)
 
 

@@ -103,8 +103,15 @@ def _recovered_lines(result: Recovered) -> str:
 
 def _status_line(running: Status) -> str:
     faults = f", in force: {', '.join(running.faults)}" if running.faults else ""
+    if running.waits_for:
+        return (
+            f"{running.run}  suite {running.experiment} on {running.target}: waits for "
+            f"{running.waits_for} (sloproof confirm {running.run} {running.step}), "
+            f"{running.remaining_s:.0f} s left"
+        )
+    part = f" in suite {running.suite}, {running.step}" if running.suite else ""
     line = f"; {running.line}" if running.line else ""
     return (
-        f"{running.run}  {running.experiment} on {running.target}: {running.phase}"
+        f"{running.run}  {running.experiment} on {running.target}{part}: {running.phase}"
         f"{faults}, about {running.remaining_s:.0f} s left{line}"
     )

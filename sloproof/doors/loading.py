@@ -13,7 +13,7 @@ from sloproof.doors.ending import DONE, Ending
 from sloproof.errors import InvalidInput, Problem, UsageError
 
 if TYPE_CHECKING:
-    from sloproof.spec import Loaded
+    from sloproof.spec import Loaded, LoadedSuite
     from sloproof.spec.project import Piece
 
 T = TypeVar("T")
@@ -48,30 +48,33 @@ def load(wanted: Wanted) -> list[Loaded]:
     return _chosen(found, wanted)
 
 
-def load_all(wanted: Wanted) -> tuple[list[Loaded], list[Piece]]:
-    """The experiments, and the targets and objectives, in the files and folders.
+def load_all(wanted: Wanted) -> tuple[list[Loaded], list[Piece], list[LoadedSuite]]:
+    """The experiments, the targets and objectives, and the suites in the files and folders.
 
     All that stands in their projects is read, too, whether it is used or not: the project's own
     extensions, its targets, its objectives. Raises `InvalidInput` with every problem.
     """
+    from sloproof.spec import find_suites
     from sloproof.spec.project import check_project, pieces_in
 
     _refuse_unusable(wanted.files)
-    named = pieces_in(wanted.files)
-    paths = [path for path in _paths(wanted.files) if path not in named]
+    named, drills = pieces_in(wanted.files), find_suites(wanted.files)
+    paths = [path for path in _paths(wanted.files) if path not in named and path not in drills]
     found: list[Loaded] = []
+    suites: list[LoadedSuite] = []
     pieces: dict[Path, Piece] = {}
     all_or_problems(
         [
             *(partial(_into, found.append, step) for step in _experiments(wanted, paths)),
             *(
                 partial(_into, pieces.update, partial(check_project, each, wanted.variables))
-                for each in _projects(paths, named)
+                for each in _projects(paths, named, drills)
             ),
+            *(partial(_into, suites.append, step) for step in _suites(wanted, drills)),
         ]
     )
-    chosen = found if named and not found else _chosen(found, wanted)
-    return chosen, [pieces[file.resolve()] for file in named]
+    chosen = found if (named or drills) and not found else _chosen(found, wanted)
+    return chosen, [pieces[file.resolve()] for file in named], suites
 
 
 def _into(keep: Callable[[T], None], step: Callable[[], T]) -> None:
@@ -116,6 +119,15 @@ def _experiments(wanted: Wanted, paths: Iterable[Path]) -> Iterator[Callable[[],
         yield partial(load_experiment, path, variables=wanted.variables, target=wanted.target)
 
 
+def _suites(wanted: Wanted, files: Iterable[Path]) -> Iterator[Callable[[], LoadedSuite]]:
+    """What `--set` gave is for a suite that is named, not for those that happen to lie around."""
+    from sloproof.spec import load_suite
+
+    for file in files:
+        given = wanted.variables if file in wanted.files else {}
+        yield partial(load_suite, file, variables=given, target=wanted.target)
+
+
 def _chosen(found: Sequence[Loaded], wanted: Wanted) -> list[Loaded]:
     chosen = [each for each in found if wanted.labels.items() <= each.experiment.labels.items()]
     if not chosen:
@@ -147,7 +159,7 @@ def _from_here(project: Path, file: str) -> str:
 
 def check(wanted: Wanted) -> Ending:
     """Whether every file, and all else in its project, is valid; touches nothing."""
-    found, pieces = load_all(wanted)
+    found, pieces, suites = load_all(wanted)
     outlook.refuse_profiles(found)
     outlook.refuse_templates({each.project for each in found})
     valid: list[dict[str, Any]] = [
@@ -158,6 +170,10 @@ def check(wanted: Wanted) -> Ending:
         for each in found
     ]
     lines = [f"{each['file']}: valid ({each['experiment']})" for each in valid]
+    for suite in suites:
+        file = _from_here(suite.project, suite.suite.origin)
+        valid.append({"file": file, "suite": suite.suite.name})
+        lines.append(f"{file}: valid (suite {suite.suite.name})")
     for each in pieces:
         file = _from_here(each.project, each.file)
         valid.append({"file": file, "kind": each.kind, "names": list(each.names)})

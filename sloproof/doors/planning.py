@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def plan(wanted: Wanted, *, allow_inconclusive: bool, seed: int | None = None) -> Ending:
     """The plan of each experiment; refused (2) where one lacks something or can't be judged."""
-    loaded, _ = load_all(wanted)
+    loaded, _, _ = load_all(wanted)
     if not loaded:
         files = ", ".join(map(str, wanted.files))
         raise UsageError(f"no experiment in {files}")
@@ -36,7 +36,7 @@ def plan(wanted: Wanted, *, allow_inconclusive: bool, seed: int | None = None) -
     body: dict[str, Any] = {"plans": plans}
     if obstacles:
         body["error"] = "\n".join(obstacles)
-    return Ending(status, body, "\n\n".join(map(_words, plans)))
+    return Ending(status, body, "\n\n".join(map(plan_words, plans)))
 
 
 def refuse_without_verdict(loaded: Sequence[Loaded]) -> None:
@@ -192,7 +192,8 @@ def _platform(loaded: Loaded) -> Platform:
     return platform
 
 
-def _words(each: Mapping[str, Any]) -> str:
+def plan_words(each: Mapping[str, Any]) -> str:
+    """A plan for people."""
     lines = [f"{each['experiment']} on {each['target']['name']} ({each['target']['platform']})"]
     lines += [f"  {each['hypothesis']}"] if each["hypothesis"] else []
     lines += ["", "  timeline"]

@@ -27,6 +27,7 @@ from sloproof.errors import SloproofError
 if TYPE_CHECKING:
     from sloproof.model.verdict import Verdict
     from sloproof.record.reader import Record
+    from sloproof.run.holding import Hold
     from sloproof.run.result import RunOptions, RunResult
     from sloproof.run.watch import Signals
     from sloproof.spec import Loaded
@@ -45,6 +46,8 @@ class Settings:
     report: bool = True
     junit: Path | None = None
     markdown: Path | None = None
+    hold: Hold | None = None
+    """The target that a suite holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,7 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
         refuse_without_verdict(loaded)
     with Signals().heeded() as signals:  # what a run came to is judged and said to its end
         ran = list(_one_after_the_other(loaded, settings, signals))
-    _write_summaries(ran, settings)
+    write_summaries(ran, settings)
     status = gravest(each.status for each in ran)
     words = "\n\n".join(each.words() for each in ran)
     if len(loaded) == 1:
@@ -138,13 +141,14 @@ def _one_after_the_other(
     loaded: Sequence[Loaded], settings: Settings, signals: Signals
 ) -> Iterator[Ran]:
     for each in loaded:
-        ran = _run_one(each, settings, signals)
+        ran = run_one(each, settings, signals)
         yield ran
         if ran.unreverted or ran.how == "interrupted" or signals.received:
             return
 
 
-def _run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
+def run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
+    """Run one experiment, judge and report it; what goes wrong in that is told, not raised."""
     from sloproof.run.progress import progress_to
     from sloproof.run.start import run_experiment
 
@@ -169,6 +173,7 @@ def _options(settings: Settings) -> RunOptions:
         state=state_dir(),
         seed=settings.seed,
         workers=Workers(settings.load_workers, settings.remote_workers, settings.load_bind),
+        hold=settings.hold,
     )
 
 
@@ -196,7 +201,7 @@ def _judge_one(loaded: Loaded, result: RunResult, settings: Settings) -> Ran:
     )
     try:
         ran = _with_verdict(ran, result.record)
-        return _with_report(ran, loaded.project) if settings.report else ran
+        return with_report(ran, loaded.project) if settings.report else ran
     except SloproofError as error:
         return _half_judged(ran, error)
     except Exception as error:  # noqa: BLE001 - a defect must not hide what was left behind
@@ -211,7 +216,8 @@ def _with_verdict(ran: Ran, folder: Path) -> Ran:
     return replace(ran, record=record, verdict=verdict)
 
 
-def _with_report(ran: Ran, project: Path) -> Ran:
+def with_report(ran: Ran, project: Path) -> Ran:
+    """The same with its report written, where there is something to report."""
     if ran.record is None or ran.verdict is None:
         return ran
     return replace(ran, report=write_page(ran.record, ran.verdict, project))
@@ -222,7 +228,8 @@ def _half_judged(ran: Ran, error: SloproofError) -> Ran:
     return replace(ran, reason="; ".join(filter(None, [ran.reason, str(error)])), broke=BROKE)
 
 
-def _write_summaries(ran: Sequence[Ran], settings: Settings) -> None:
+def write_summaries(ran: Sequence[Ran], settings: Settings) -> None:
+    """Write the files for CI that were asked for."""
     from sloproof.report.junit import junit_xml
     from sloproof.report.markdown import markdown
 

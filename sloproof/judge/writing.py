@@ -21,7 +21,7 @@ def verdict_json(verdict: Verdict) -> str:
         "experiment": verdict.experiment,
         "outcome": verdict.outcome.value,
         "sentence": verdict.sentence,
-        "claims": [_claim(claim) for claim in verdict.claims],
+        "claims": [claim_json(claim) for claim in verdict.claims],
         "evidence": list(verdict.evidence),
         "attribution": list(verdict.attribution),
         "measures": _finite(verdict.measures),
@@ -35,7 +35,8 @@ def verdict_schema() -> dict[str, Any]:
     return schema
 
 
-def _claim(claim: Claim) -> dict[str, Any]:
+def claim_json(claim: Claim) -> dict[str, Any]:
+    """A claim as it stands in `verdict.json`."""
     return {
         "id": claim.id,
         "check": claim.check,

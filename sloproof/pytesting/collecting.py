@@ -82,7 +82,26 @@ class RunFile(pytest.File):
 
 
 class SuiteFile(RunFile):
-    """A suite: one test, the verdict over all its experiments."""
+    """A suite: a test for each claim of its experiments and each manual step, then the verdict.
+
+    Their names are `STEP/CLAIM` and `STEP/manual`.
+    """
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The claims of each step; a suite that can't be read is a collection error."""
+        for step, claim in self._claims():
+            name = f"{step}/{claim or 'manual'}"
+            yield Claim.from_parent(self, name=name, callobj=_test_of(self, name))
+        yield from super().collect()
+
+    def _claims(self) -> list[tuple[str, str]]:
+        from sloproof.spec import claims_of, project_of
+
+        try:
+            known = _extensions(self.config, project_of(self.path))
+            return list(claims_of(self.path, extensions=known))
+        except SloproofError as error:
+            raise self.CollectError(str(error)) from None
 
 
 class ExperimentFile(RunFile):

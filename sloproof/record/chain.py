@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ def _digest(line: bytes) -> str:
 
 
 class ChainWriter:
-    """Appends lines to one file; the only writer of it. Each line is flushed to the kernel."""
+    """Appends lines to one file; the only writer of it. Each line is flushed to the kernel.
 
-    def __init__(self, path: Path) -> None:
+    `after` are the lines that stand in it already, where it is continued.
+    """
+
+    def __init__(self, path: Path, after: Sequence[bytes] = ()) -> None:
         self._file = path.open("ab", buffering=0)
-        self._head = GENESIS
-        self._end = 0
+        self._head = _digest(after[-1]) if after else GENESIS
+        self._end = self._file.tell()
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Write `line` with the hash of the line before under `prev`; raises `OSError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,16 @@ def write_report(
     A file in `templates` stands in for the built-in template of the same name; raises
     `InvalidInput` with file and line where such a file is wrong.
     """
+    path.write_text(render("page.html", context(record, verdict), templates), encoding="utf-8")
+
+
+def render(name: str, given: Mapping[str, Any], templates: Path | None) -> str:
+    """A template with what it is given; raises `InvalidInput` where one in `templates` is wrong."""
     from jinja2 import TemplateError, TemplateSyntaxError
 
     environment = _environment(templates)
     try:
-        html = environment.get_template("page.html").render(context(record, verdict))
+        return environment.get_template(name).render(given)
     except TemplateSyntaxError as error:
         where = error.filename or error.name or "template"
         raise InvalidInput([Problem(where, error.lineno, "", str(error.message))]) from None
@@ -44,7 +50,6 @@ def write_report(
         raise InvalidInput([Problem(str(templates), 0, "", message)]) from None
     except TemplateError as error:
         raise InvalidInput([Problem(str(templates or "templates"), 0, "", str(error))]) from error
-    path.write_text(html, encoding="utf-8")
 
 
 def template_problems(templates: Path) -> list[Problem]:

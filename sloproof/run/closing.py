@@ -8,8 +8,8 @@ from typing import Any
 from sloproof.errors import HarnessError, SloproofError
 from sloproof.record.writer import RecordWriter
 from sloproof.run.crew import Crew
+from sloproof.run.holding import Entries
 from sloproof.run.injector import Injector
-from sloproof.run.journal import Journal
 from sloproof.run.reversal import Reverted
 
 DRAIN = 10_000_000_000
@@ -43,7 +43,7 @@ def outcome(how: str, reason: str, troubles: Sequence[str]) -> tuple[str, str]:
 
 
 def restore_all(
-    injector: Injector, journal: Journal, meanwhile: Callable[[], None]
+    injector: Injector, journal: Entries, meanwhile: Callable[[], None]
 ) -> tuple[tuple[str, ...], str]:
     """Take back what is left; gives instructions for what could not be, and whether that is known.
 

@@ -30,6 +30,12 @@ class Status:
     line: str
     record: str
     figures: Live | None = None
+    suite: str = ""
+    """The run of the suite that it is a part of, or that it is."""
+    step: str = ""
+    """The suite's step."""
+    waits_for: str = ""
+    """What people are to do, where a suite waits for that."""
 
 
 class Bulletin:
@@ -79,10 +85,10 @@ def stop(state: Path, run: str = "") -> Status:
     Raises `UsageError` where there is no such run, or several and none was named.
     """
     living = statuses(state)
-    wanted = [status for status in living if not run or status.run == run]
+    wanted = [status for status in living if not run or run in (status.run, status.suite)]
     if len(wanted) != 1:
         names = ", ".join(status.run for status in living) or "none"
         wish = f"no run {run!r} lives" if run else "name one run to stop"
         raise UsageError(f"{wish}; running now: {names}")
-    (run_folder(state, wanted[0].run) / "stop").touch()
+    (run_folder(state, wanted[0].suite or wanted[0].run) / "stop").touch()
     return wanted[0]

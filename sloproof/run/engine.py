@@ -15,8 +15,8 @@ from sloproof.errors import HarnessError, PlatformError, SloproofError
 from sloproof.record.writer import RecordWriter
 from sloproof.run.closing import attempt, collect, discard, drain, outcome, restore_all
 from sloproof.run.crew import Crew
+from sloproof.run.holding import Entries
 from sloproof.run.injector import Injector
-from sloproof.run.journal import Journal
 from sloproof.run.planner import measured_stores, probes_of
 from sloproof.run.result import EndEarly, RunResult
 from sloproof.run.target_start import TargetStart
@@ -48,7 +48,7 @@ class Engine:
         run: str,
         seed: int,
         record: RecordWriter,
-        journal: Journal,
+        journal: Entries,
         watch: Watch,
         origin: int,
     ) -> None:

@@ -12,7 +12,8 @@ from sloproof.contracts import Duration, Effect, Json, Owner, Undone, Where
 from sloproof.errors import EffectError, HarnessError, PlatformError
 from sloproof.model.clock import boot_id
 from sloproof.run.crew import Crew
-from sloproof.run.journal import Entry, Journal, Stage
+from sloproof.run.holding import Entries
+from sloproof.run.journal import Entry, Stage
 from sloproof.run.planner import Meanwhile, Planner
 from sloproof.run.reversal import Reverted, longest, revert
 from sloproof.run.timeline import Occurrence
@@ -42,13 +43,13 @@ class InForce:
 class Injector:
     """Plans faults on the platform, journals and applies their effects, reverts them."""
 
-    def __init__(self, crew: Crew, run: str, seed: int, journal: Journal, tell: Tell) -> None:
+    def __init__(self, crew: Crew, run: str, seed: int, journal: Entries, tell: Tell) -> None:
         self._crew = crew
         self._run = run
         self.planner = Planner(crew, seed)
         self._journal = journal
         self._tell = tell
-        self._count = 0
+        self._count = journal.last()
         self._in_force: dict[tuple[str, int], InForce] = {}
         self._unhealed: dict[int, Entry] = {}
         self._mooted: set[int] = set()

@@ -172,6 +172,10 @@ class Journal:
         """Write down how far an effect has come."""
         self._append({"type": stage, "number": number, **self._secrets.masked(facts)})
 
+    def last(self) -> int:
+        """The highest number of an effect so far; 0 for none."""
+        return max(self.view().entries, default=0)
+
     def view(self) -> JournalView:
         """What it says so far."""
         return read_journal(self.path)

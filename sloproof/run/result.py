@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sloproof.run.load.spec import ALONE, Workers
+
+if TYPE_CHECKING:
+    from sloproof.run.holding import Hold
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the caller decides: where records and state go, the seed, who makes the load."""
+    """What the caller decides: where records and state go, the seed, who makes the load.
+
+    `hold` is the target that the caller holds, where it stays up from run to run.
+    """
 
     runs: Path
     state: Path
     seed: int | None = None
     workers: Workers = ALONE
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)

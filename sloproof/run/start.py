@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -26,7 +27,8 @@ from sloproof.run.crew import Crew
 from sloproof.run.drivers import RealLoad, RealProber
 from sloproof.run.engine import Engine
 from sloproof.run.environment import environment
-from sloproof.run.guarding import GuardianProcess
+from sloproof.run.guarding import Guard, GuardianProcess
+from sloproof.run.holding import Entries, Lent, LentBulletin
 from sloproof.run.journal import Journal
 from sloproof.run.ledger.driver import RealLedger
 from sloproof.run.ledger.order import Order, order_of
@@ -59,14 +61,25 @@ def run_experiment(
     """
     shown = progress or Silent()
     run = _run_id(loaded.experiment)
-    with claimed(loaded.target, options.state, run, shown) as lock, loaded.secrets.exported():
+    with _claim(loaded, options, run, shown) as lock, loaded.secrets.exported():
         if signals.received:
             raise Interrupted(f"{signals.received} came before anything was begun")
         try:
             result = _Start(loaded, options, run, signals, shown).engine(lock).run()
             return _masked(result, loaded.secrets)
         finally:
+            if options.hold is not None:
+                options.hold.guard.dismiss()  # however it ended, it gives no more signs of life
             shown.close()
+
+
+def _claim(
+    loaded: Loaded, options: RunOptions, run: str, progress: Progress
+) -> AbstractContextManager[TargetLock]:
+    """The target's lock: the caller's, or one for this run alone."""
+    if options.hold is not None:
+        return nullcontext(options.hold.lock)
+    return claimed(loaded.target, options.state, run, progress)
 
 
 def _masked(result: RunResult, secrets: Secrets) -> RunResult:
@@ -101,9 +114,7 @@ class _Start:
         wall = origin + wall_minus_monotonic(clock)
         experiment = self.loaded.experiment
         seed = self.options.seed if self.options.seed is not None else experiment.seed
-        folder = run_folder(self.options.state, self.run)
-        secrets = self.loaded.secrets
-        record = self._record(secrets)
+        record = self._record(self.loaded.secrets)
         record.event(
             0,
             "run.started",
@@ -118,23 +129,8 @@ class _Start:
         record.event(0, "phase", phase="prepare")
         record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
         record.text("experiment.yaml", self._resolved(None))  # a run that dies can be judged, too
-        header = {
-            "run": self.run,
-            "target": self.loaded.target.name,
-            "place": lock.place,
-            "origin": origin,
-            "files": self._files(),
-        }
-        journal = Journal.create(folder / "journal", header | {"boot": boot_id()}, secrets)
         crew = self._crew(clock, wall, record.folder, seed)
-        try:
-            crew.guard.start(journal.path, record.folder, [lock.fd])
-            journal.add({"guardian": str(crew.guard.incarnation)})
-        except (HarnessError, OSError):
-            crew.guard.dismiss()
-            journal.close()
-            tidy(folder)
-            raise
+        journal = self._journal(lock, origin, crew.guard, record.folder)
         return Engine(
             experiment,
             self.loaded.objectives,
@@ -143,9 +139,33 @@ class _Start:
             seed=seed,
             record=record,
             journal=journal,
-            watch=self._watch(crew, record, folder, (origin, wall)),
+            watch=self._watch(crew, record, (origin, wall)),
             origin=origin,
         )
+
+    def _journal(self, lock: TargetLock, origin: int, guard: Guard, record: Path) -> Entries:
+        """The journal, with a guardian that watches over it from here on."""
+        if self.options.hold is not None:
+            return Lent(self.options.hold.journal)
+        folder = run_folder(self.options.state, self.run)
+        header = {
+            "run": self.run,
+            "target": self.loaded.target.name,
+            "place": lock.place,
+            "origin": origin,
+            "files": self._files(),
+        }
+        secrets = self.loaded.secrets
+        journal = Journal.create(folder / "journal", header | {"boot": boot_id()}, secrets)
+        try:
+            guard.start(journal.path, record, [lock.fd])
+            journal.add({"guardian": str(guard.incarnation)})
+        except (HarnessError, OSError):
+            guard.dismiss()
+            journal.close()
+            tidy(folder)
+            raise
+        return journal
 
     def _files(self) -> list[str]:
         """Where `recover` finds secrets that stand in files as they are."""
@@ -159,11 +179,10 @@ class _Start:
         except OSError as error:
             raise UsageError(f"{folder}: can't be made: {error.strerror}") from error
 
-    def _watch(
-        self, crew: Crew, record: RecordWriter, folder: Path, anchor: tuple[int, int]
-    ) -> Watch:
+    def _watch(self, crew: Crew, record: RecordWriter, anchor: tuple[int, int]) -> Watch:
         origin, wall = anchor
         experiment, target = self.loaded.experiment, self.loaded.target
+        hold = self.options.hold
         return Watch(
             clock=crew.clock,
             guard=crew.guard,
@@ -172,7 +191,9 @@ class _Start:
             ledger=crew.ledger,
             stops=StopWatch(experiment.stop, self.loaded.objectives, crew.load),
             signals=self.signals,
-            bulletin=Bulletin(folder),
+            bulletin=LentBulletin(hold.folder)
+            if hold
+            else Bulletin(run_folder(self.options.state, self.run)),
             progress=self.progress,
             card=Status(
                 run=self.run,
@@ -184,6 +205,8 @@ class _Start:
                 faults=(),
                 line="",
                 record=str(record.folder),
+                suite=hold.run if hold else "",
+                step=hold.step if hold else "",
             ),
             start_within=target.start.within.ns if target.start else DEFAULT_PATIENCE,
             anchor=wall - origin,
@@ -198,13 +221,14 @@ class _Start:
                 work / "load", lambda target: self._load_spec(target, seed), self.loaded.secrets
             )
         project = Path(self.loaded.project)
+        hold = self.options.hold
         return Crew(
             clock=clock,
-            platform=self._platform(work),
+            platform=self._platform(hold.work if hold else work),
             prober=RealProber(work / "prober", project, self.loaded.secrets),
             load=load,
             observer=TargetObserver(clock, wall),
-            guard=GuardianProcess(),
+            guard=hold.guard if hold else GuardianProcess(),
             complete=self._complete,
             resolved=self._resolved,
             aside=aside,

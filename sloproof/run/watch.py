@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from sloproof.errors import HarnessError
@@ -137,16 +137,12 @@ class Watch:
         card = self.card
         figures = self._figures()
         left = max(0, self.until - now) / 1e9 if self.until else 0.0
-        status = Status(
-            run=card.run,
-            experiment=card.experiment,
-            target=card.target,
-            engine=card.engine,
+        status = replace(
+            card,
             phase=self.phase,
             remaining_s=round(left, 1),
             faults=faults,
             line="" if figures is None else str(figures),
-            record=card.record,
             figures=figures,
         )
         self.bulletin.post(status)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HEAD = 4096
-TARGETS = Path("experiments", "targets")
+EXPERIMENTS = Path("experiments")
+TARGETS = EXPERIMENTS / "targets"
 SLOS = Path("slo")
 _OURS = re.compile(rb"^[\"']?apiVersion[\"']?:\s*[\"']?sloproof/", re.MULTILINE)
-_KIND = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?Experiment\b", re.MULTILINE)
+_KIND = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?(\w+)", re.MULTILINE)
 _ENDINGS = (".yaml", ".yml")
 _FOLDERS = ("slo", "fault_injectors", "experiments")
 _ROOTS = ("pyproject.toml", ".git")
@@ -22,8 +23,12 @@ def find_experiments(paths: Iterable[Path]) -> list[Path]:
 
     A file is one if its first 4 KiB have `apiVersion: sloproof/…` and `kind: Experiment`.
     """
-    found = (file for path in paths for file in _candidates(path) if _is_experiment(file))
-    return list(dict.fromkeys(found))
+    return _of_kind(b"Experiment", paths)
+
+
+def find_suites(paths: Iterable[Path]) -> list[Path]:
+    """The suites among these files and inside these folders, told like experiments."""
+    return _of_kind(b"Suite", paths)
 
 
 def project_of(file: Path) -> Path:
@@ -71,12 +76,19 @@ def _candidates(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _is_experiment(file: Path) -> bool:
+def _of_kind(kind: bytes, paths: Iterable[Path]) -> list[Path]:
+    found = (file for path in paths for file in _candidates(path) if _kind(file) == kind)
+    return list(dict.fromkeys(found))
+
+
+def _kind(file: Path) -> bytes:
+    """What a file of ours says it is; empty for any other."""
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD)
     except OSError:
-        return False
+        return b""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "ignore").encode()  # refused when it is read, not overlooked
-    return bool(_OURS.search(head) and _KIND.search(head))
+    kind = _KIND.search(head)
+    return kind[1] if kind and _OURS.search(head) else b""

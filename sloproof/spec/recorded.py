@@ -13,6 +13,7 @@ from sloproof.errors import BrokenRecord, ExtensionError, InvalidInput
 from sloproof.extensions import Extensions
 from sloproof.model.secrets import Secrets, masked_places
 from sloproof.model.target import Target
+from sloproof.spec.envelope import single
 from sloproof.spec.experiment import Experiment
 from sloproof.spec.experiments import KIND as EXPERIMENT
 from sloproof.spec.experiments import draft_experiment
@@ -22,10 +23,13 @@ from sloproof.spec.places import Document, Problems
 from sloproof.spec.plain import as_written
 from sloproof.spec.reading import read_text
 from sloproof.spec.scalars import mangled, read_plain
+from sloproof.spec.suite import Suite
+from sloproof.spec.suites import draft_suite
 from sloproof.spec.targets import KIND as TARGET
 from sloproof.spec.targets import build_target
 
 FILE = "experiment.yaml"
+SUITE_FILE = "suite.yaml"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -91,6 +95,25 @@ def from_record(text: str, extensions: Extensions | None = None) -> Loaded:
     except KeyError as error:
         raise BrokenRecord(f"{FILE}: has no {error.args[0]}") from error
     return Loaded(experiment, target, objectives, documents)
+
+
+def suite_text(document: Document) -> str:
+    """A suite as it stands in its record; `origin` says where it was written."""
+    framed = _framed(document)
+    return yaml.dump(framed, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def suite_from_record(text: str) -> Suite:
+    """What `suite_text` wrote, read back; raises `BrokenRecord` for any other text."""
+    try:
+        problems = _unframed(single(read_text(text, SUITE_FILE)))
+        suite = draft_suite(problems)
+        problems.raise_any()
+    except InvalidInput as error:
+        raise BrokenRecord(str(error)) from error
+    if suite is None:
+        raise BrokenRecord(f"{SUITE_FILE}: is no suite")
+    return suite
 
 
 def _framed(document: Document) -> dict[str, Any]:

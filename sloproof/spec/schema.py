@@ -16,6 +16,7 @@ from sloproof.spec.envelope import API_VERSION
 from sloproof.spec.experiment import Load
 from sloproof.spec.plain import as_written
 from sloproof.spec.shapes import keys_of
+from sloproof.spec.suite import Across, Manual, StepEntry, SuiteSpec
 from sloproof.spec.written import ExperimentSpec, FaultEntry, Metadata, RecoverySpec, Siblings
 
 Schema: TypeAlias = "dict[str, Any]"
@@ -59,6 +60,7 @@ def json_schema(extensions: Extensions) -> dict[str, Schema]:
     """The schema of each kind of document, with the fields of all faults and checks."""
     return {
         "Experiment": _experiment(extensions),
+        "Suite": _suite(),
         "Target": _target(extensions),
         "RecoveryObjective": _document("RecoveryObjective", *_shape(RecoverySpec, "")),
     }
@@ -81,6 +83,25 @@ def _experiment(extensions: Extensions) -> Schema:
     )
     spec["description"] = "What is done to the target, and what has to hold."
     schema: Schema = _late(_document("Experiment", spec, definitions))
+    return schema
+
+
+def _suite() -> Schema:
+    spec, definitions = _shape(SuiteSpec, "")
+    parts: dict[str, Schema] = {}
+    for key, shape in (("steps", StepEntry), ("verify", Across)):
+        part, more = _shape(shape, f"{shape.__name__}.")
+        parts[key] = {"type": "array", "items": part}
+        definitions |= more
+    manual, more = _shape(Manual, "Manual.")
+    definitions |= more
+    step = parts["steps"]["items"]
+    _put(step, manual=manual)
+    step["oneOf"] = [{"required": ["experiment"]}, {"required": ["manual"]}]
+    parts["steps"]["minItems"] = 1
+    _put(spec, variables=_VARIABLES, **parts)
+    spec["description"] = "A drill or game day: what is done, in which order, and by whom."
+    schema: Schema = _late(_document("Suite", spec, definitions))
     return schema
 
 

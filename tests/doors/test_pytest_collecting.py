@@ -17,7 +17,14 @@ def items(out: str) -> list[str]:
 
 class TestWhatIsCollected:
     OTHERS = "kind: Experiment\nspec: {}\n"
-    SUITE = "apiVersion: sloproof/v1\nkind: Suite\nmetadata: {name: day}\n"
+    SUITE = (
+        "apiVersion: sloproof/v1\nkind: Suite\nmetadata: {name: day}\n"
+        "spec:\n"
+        "  steps:\n"
+        "    - {experiment: slow}\n"
+        "    - {name: look, manual: {do: Look., by: operator, within: 1m}}\n"
+        "  gate: {probes: []}\n"
+    )
 
     def test_nothing_without_an_argument_or_the_ini_option(self, project: Project) -> None:
         project.experiment()
@@ -60,12 +67,28 @@ class TestWhatIsCollected:
         assert done.status == 0
 
     def test_a_suite_only_when_it_is_named(self, project: Project) -> None:
+        project.experiment()
         file = project.write("experiments/day.yaml", self.SUITE)
         project.answer(file, {"x": "FAIL"})
-        assert items(project.pytest("experiments", *COLLECT).out) == []
+        own = items(project.pytest("experiments", *COLLECT).out)
+        assert own == ["experiments/slow.yaml::slo:steady"]
         named = project.pytest("experiments/day.yaml")
-        assert named.has(failed=1), named.out
+        assert named.has(failed=1, error=2), named.out  # nothing is told of the others
         assert "day ended FAIL" in named.out
+
+    def test_a_suite_has_the_claims_of_its_experiments(self, project: Project) -> None:
+        project.experiment()
+        project.write("experiments/day.yaml", self.SUITE)
+        found = items(project.pytest("experiments/day.yaml", *COLLECT, "-p", "no:randomly").out)
+        names = ("slow/slo:steady", "look/manual", "verdict")
+        assert found == [f"experiments/day.yaml::{name}" for name in names]
+
+    def test_a_suite_that_cannot_be_read_is_an_error(self, project: Project) -> None:
+        project.experiment()
+        project.write("experiments/day.yaml", self.SUITE.replace("slow", "slwo"))
+        done = project.pytest("experiments/day.yaml", *COLLECT)
+        assert 'no experiment is called "slwo"' in done.out
+        assert 'did you mean "slow"?' in done.out
 
     def test_labels_select(self, project: Project) -> None:
         project.experiment("a", labels="{tier: ci, app/x: y}")

@@ -28,6 +28,7 @@ from sloproof.spec.experiment import (
     Selector,
     StopCondition,
 )
+from sloproof.spec.objectives import Objectives
 from sloproof.testing.clock import SimClock
 from sloproof.testing.crew import SimGuard, SimHealer, SimLoad, SimProber, SimServer
 from sloproof.testing.world import Memory, World
@@ -100,16 +101,19 @@ class Simulation:
 
         self.clock.on_advance(listen)
 
-    def run(self, experiment: Experiment) -> RunResult:
+    def run(
+        self, experiment: Experiment, objectives: Objectives | None = None, run: str = "sim"
+    ) -> RunResult:
+        """One run; its record is called `record` unless the run has another name than `sim`."""
         origin = self.clock.now()
-        record = RecordWriter(self.folder / "record")
-        record.event(0, "run.started", run="sim", experiment=experiment.name)
-        crew = self._crew(origin)
+        record = RecordWriter(self.folder / ("record" if run == "sim" else run))
+        record.event(0, "run.started", run=run, experiment=experiment.name)
+        crew = self._crew(origin, loaded=experiment.load is not None)
         engine = Engine(
             experiment,
-            {},
+            objectives or {},
             crew,
-            run="sim",
+            run=run,
             seed=1,
             record=record,
             journal=Journal.create(self.folder / "state" / "journal", {"run": "sim"}),
@@ -118,7 +122,7 @@ class Simulation:
         )
         return engine.run()
 
-    def _crew(self, origin: int) -> Crew:
+    def _crew(self, origin: int, *, loaded: bool) -> Crew:
         server = SimServer(self.platform, "web")
         target = Target(
             name="world",
@@ -133,7 +137,7 @@ class Simulation:
             clock=self.clock,
             platform=self.platform,
             prober=SimProber(self.clock, server),
-            load=SimLoad(self.clock, server, RATE, 20_000_000),
+            load=SimLoad(self.clock, server, RATE, 20_000_000) if loaded else None,
             observer=SimHealer(self.clock, self.platform, healing, origin),
             guard=self.guard,
             complete=lambda found: target,

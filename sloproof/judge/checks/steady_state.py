@@ -16,6 +16,7 @@ from sloproof.contracts import (
     Ratio,
     SloName,
     Source,
+    Window,
 )
 from sloproof.judge.assessment import assess
 from sloproof.judge.facts import effects_of
@@ -81,21 +82,22 @@ class SteadyState(Check):
 
 def _probes(evidence: Evidence) -> list[Part]:
     """The target's own probes; a witness tells of its fault."""
-    record, window = evidence.record, evidence.window
-    found: list[Part] = []
-    for name in own_probes(record):
-        samples = record.probe(name)
-        if samples is None:
-            continue
-        inside = (samples.intended >= window.begin) & (samples.intended < window.end)
-        seen = Count(int((samples.ok & inside).sum()), int(inside.sum()))
-        if seen.ratio is None:
-            found.append((Outcome.INCONCLUSIVE, f"probe {name} took no sample", ()))
-            continue
-        outcome = Outcome.PASS if seen.ratio >= GOOD else Outcome.FAIL
-        words = f"probe {name}: {percent(seen.ratio, beside=GOOD)} of {seen.total:,} samples good"
-        found.append((outcome, words, (as_number(f"probe {name}", seen),)))
-    return found
+    record = evidence.record
+    return [probe_part(record, name, evidence.window) for name in own_probes(record)]
+
+
+def probe_part(record: Record, name: str, window: Window) -> Part:
+    """Whether a probe was good in a window; INCONCLUSIVE where it took no sample there."""
+    samples = record.probe(name)
+    if samples is None:
+        return Outcome.INCONCLUSIVE, f"probe {name} took no sample", ()
+    inside = (samples.intended >= window.begin) & (samples.intended < window.end)
+    seen = Count(int((samples.ok & inside).sum()), int(inside.sum()))
+    if seen.ratio is None:
+        return Outcome.INCONCLUSIVE, f"probe {name} took no sample", ()
+    outcome = Outcome.PASS if seen.ratio >= GOOD else Outcome.FAIL
+    words = f"probe {name}: {percent(seen.ratio, beside=GOOD)} of {seen.total:,} samples good"
+    return outcome, words, (as_number(f"probe {name}", seen),)
 
 
 def own_probes(record: Record) -> list[str]:
