@@ -78,13 +78,21 @@ class Archive:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the archive while its backups change. Raises `BackupError` if somebody else does."""
-        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Hold the archive while its backups change.
+
+        Raises `BackupError` if somebody else does, and for what the disk refuses meanwhile.
+        """
+        try:
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BackupError(f"the archive can't be used: {error}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
             raise BackupError(f"another backup to {self.folder} is under way") from None
+        except OSError as error:
+            raise BackupError(f"the archive can't be changed: {error}") from error
         finally:
             os.close(handle)
 

@@ -118,6 +118,13 @@ def test_a_backup_of_nobody_leaves_nothing(shared: Archived) -> None:
     assert list(shared.archive.backups.iterdir()) == before
 
 
+def test_an_archive_that_is_not_there_is_told(shared: Archived) -> None:
+    nowhere = Archive(shared.archive.folder / "nowhere")
+    with pytest.raises(BackupError, match="can't be used"):
+        asyncio.run(take(shared.primary.dsn, nowhere))
+    assert backups(nowhere) == []
+
+
 def test_two_backups_at_once_are_refused(shared: Archived) -> None:
     with shared.archive.locked(), pytest.raises(BackupError, match="another backup"):
         shared.take()

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from digital_human.postgres import sql
+from digital_human.ports import LOOPBACK
+from digital_human.postgres import failover, replication, sql
 from digital_human.postgres.errors import BackupError
 from tests.digital_human.archived import Archived, archived
 from tests.postgres import below, until
@@ -86,6 +88,32 @@ def test_a_moment_amid_writes_parts_those_acknowledged_before_from_those_sent_af
     found = {name for name in shared.notes_at(moment) if name.startswith("amid")}
     assert {name for name, at in acknowledged.items() if at < moment} <= found
     assert found <= {name for name, at in sent.items() if at <= moment}
+
+
+def test_a_restore_follows_the_database_over_a_fail_over(fresh: Archived) -> None:
+    fresh.take()
+    fresh.write("on a")
+    standby = replace(fresh.primary, folder=fresh.primary.folder.with_name("b"), name="b")
+    standby = replace(standby, port=fresh.ports.reserve())
+    asyncio.run(standby.clone(LOOPBACK, fresh.primary.port, "b"))
+    fresh.running.start(standby)
+    asyncio.run(replication.streams(fresh.primary.dsn, "b", 20.0))
+    fresh.running.kill(standby)
+    fresh.write("on a alone")
+    fresh.flush()
+    asyncio.run(failover.fence(fresh.primary, "a test"))
+    fresh.running.start(standby)
+    asyncio.run(failover.promote(standby))
+    before = asyncio.run(sql.value(standby.dsn, "select clock_timestamp()"))
+    after = replace(fresh, primary=standby)
+    after.write("on b")
+    after.flush()
+
+    # What only the old primary had is not in the history that went on.
+    assert after.notes_at(before) == {"on a"}
+    assert after.notes_at(None) == {"on a", "on b"}
+    backup = after.take()
+    assert after.verify(backup).problems == ()
 
 
 def test_a_moment_that_the_archive_does_not_reach_is_told(shared: Archived) -> None:
