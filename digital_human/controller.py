@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from digital_human.backup_keeper import BackupKeeper
+from digital_human.backup_routes import routes_of
 from digital_human.copies import Copies
 from digital_human.copy_config import CopyConfig
 from digital_human.custody import Custody
@@ -52,22 +54,35 @@ def build(config: CopyConfig, estate: Estate | None) -> Starlette:
         except RepairFailed as error:
             raise BadRequest(str(error), 409) from error
 
+    keeper = None if custody is None else BackupKeeper(custody, config.settings.backup, events)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        work = asyncio.create_task(healer.run())
+        work = asyncio.create_task(_all(healer, keeper))
         # A controller whose healer has crashed must not look alive.
         work.add_done_callback(_end_unless_cancelled)
         yield
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work
+        if keeper is not None:
+            await keeper.close()
 
     routes = [
         Route("/events", show_events),
         Route("/state", show_state),
         Route("/failback", fail_back, methods=["POST"]),
+        *(routes_of(keeper) if keeper is not None else ()),
     ]
     return application(routes, service="controller", registry=registry, lifespan=lifespan)
+
+
+async def _all(healer: Healer, keeper: BackupKeeper | None) -> None:
+    """Whatever the controller does for ever."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(healer.run())
+        if keeper is not None:
+            group.create_task(keeper.run())
 
 
 def _end_unless_cancelled(work: asyncio.Task[None]) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from digital_human.ports import LOOPBACK
 from digital_human.postgres import binaries, place
+from digital_human.postgres.archive import Archive
 from digital_human.postgres.errors import Unfit
 from digital_human.postgres.replication import wait_for
 from digital_human.postgres.server import Server
 from digital_human.roles import Roles
+from digital_human.settings import BackupSettings, Settings
 from digital_human.topology import STORE, Topology
 
 
@@ -21,10 +23,10 @@ def data_folder(folder: Path) -> Path:
 
 
 def remove_data(folder: Path) -> None:
-    """Remove the data of the system in `folder`, if there is any."""
+    """Remove the data of the system in `folder`, if there is any; mounts in it are only emptied."""
     try:
         place.remove(folder / "data", binaries.find())
-    except Unfit:
+    except (Unfit, OSError):
         return  # without PostgreSQL there never was any
 
 
@@ -33,11 +35,27 @@ def slot_of(standby: str) -> str:
     return standby.replace("-", "_")
 
 
-def servers(data: Path, topology: Topology) -> Mapping[str, Server]:
-    """The server of each copy of the store."""
-    return {
-        copy.name: Server(copy.name, data / copy.name, copy.port) for copy in topology.of(STORE)
-    }
+def archive_in(data: Path, region: str) -> Archive:
+    """Where that region keeps what the other one's primary archives."""
+    return Archive(data / f"archive-{region}")
+
+
+def server(data: Path, name: str, port: int, archive: Archive, settings: BackupSettings) -> Server:
+    """The server of a copy of the store, which archives as the settings say."""
+    if not settings.enabled:
+        return Server(name, data / name, port)
+    segment = max(1, round(settings.segment))
+    return Server(name, data / name, port, archive.command(), segment)
+
+
+def servers(data: Path, topology: Topology, settings: BackupSettings) -> Mapping[str, Server]:
+    """The server of each copy of the store; each archives into another copy's region."""
+    found = {}
+    for copy in topology.of(STORE):
+        away = next(each.region for each in topology.of(STORE) if each.region != copy.region)
+        archive = archive_in(data, away)
+        found[copy.name] = server(data, copy.name, copy.port, archive, settings)
+    return found
 
 
 async def found(
@@ -45,17 +63,19 @@ async def found(
     topology: Topology,
     roles: Path,
     start: Callable[[str], Awaitable[None]],
-    *,
-    synchronous: bool,
+    settings: Settings,
 ) -> None:
     """Make empty data, start the first copy, and the others as its standbys over their links.
 
-    `start` starts a copy and returns once it answers. `synchronous` commits wait for a standby.
-    Raises `PostgresError`.
+    `start` starts a copy and returns once it answers. Raises `PostgresError`.
     """
-    primary, *others = servers(data, topology).values()
-    for server in (primary, *others):
-        shutil.rmtree(server.folder, ignore_errors=True)
+    primary, *others = servers(data, topology, settings.backup).values()
+    for each in (primary, *others):
+        shutil.rmtree(each.folder, ignore_errors=True)
+    for region in {copy.region for copy in topology.of(STORE)}:
+        archive = archive_in(data, region)
+        shutil.rmtree(archive.folder, ignore_errors=True)
+        archive.prepare()
     await primary.initialise()
     Roles(primary.name).write(roles)
     await start(primary.name)
@@ -63,5 +83,5 @@ async def found(
         link = topology.between(standby.name, primary.name)
         await standby.clone(LOOPBACK, link.listen, slot_of(standby.name))
         await start(standby.name)
-    if synchronous:
+    if settings.synchronous.enabled:
         await wait_for(primary.dsn, [standby.name for standby in others])

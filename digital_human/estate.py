@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digital_human.database import archive_in
+from digital_human.postgres.archive import Archive
 from digital_human.postgres.server import Server
 from digital_human.topology import ENTRY, STORE, Topology
 from digital_human.traffic import Traffic
@@ -61,8 +63,14 @@ class Estate:
         return cls(data, roles, stores, users, traffic)
 
     def server(self, name: str) -> Server:
-        """The server of that copy."""
+        """The server of that copy, for whoever asks it or moves its data."""
         return Server(name, self.data / name, self.stores[name].port)
+
+    def archive(self, name: str) -> Archive:
+        """Where that copy archives when it is the primary: in the other region."""
+        regions = {place.region for place in self.stores.values()}
+        (away,) = regions - {self.stores[name].region}
+        return archive_in(self.data, away)
 
     def write(self, beside: Path) -> None:
         """Write the file that `read` reads."""

@@ -31,6 +31,9 @@ class Kind(Enum):
     VERIFIED = "verified"
     REPAIRED = "repaired"
     LESSON = "lesson"
+    BACKED_UP = "backed_up"
+    BACKUP_VERIFIED = "backup_verified"
+    BACKUP_FAILED = "backup_failed"
     FAILED = "failed"
     GAVE_UP = "gave_up"
 

@@ -189,7 +189,7 @@ class Supervisor:
             self._topology,
             self._files.roles,
             self._start_store,
-            synchronous=self._settings.synchronous.enabled,
+            self._settings,
         )
 
     async def _start_store(self, name: str) -> None:
@@ -203,7 +203,8 @@ class Supervisor:
             return
         child = self._children.get(copy.name) or self._child(copy.name)
         if copy.service == STORE and self._data is not None:
-            child.start(database.servers(self._data, self._topology)[copy.name].command())
+            servers = database.servers(self._data, self._topology, self._settings.backup)
+            child.start(servers[copy.name].command())
         else:
             child.start(valkey.command(copy.port))
 
