@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PID",
         help="stop when the thread that started this process ends; PID says whose that must be",
     )
+    up.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="where the stores keep their data (default: beside the state file)",
+    )
     up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     commands.add_parser("down", parents=[shared], help="stop the system")
     status = commands.add_parser("status", parents=[shared], help="say what runs")
@@ -100,14 +106,21 @@ def _up(state: StateFile, options: argparse.Namespace) -> int:
         return _say(str(error), USAGE)
     if options.detach:
         return _detach(state, options)
-    status, message = _supervise(state, settings, options.ready_fd)
+    data = (options.data or _data_beside(state)).absolute()
+    status, message = _supervise(state, settings, data, options.ready_fd)
     if options.ready_fd is not None and message:
         os.write(options.ready_fd, message.encode())
         return status
     return _say(message, status) if message else status
 
 
-def _supervise(state: StateFile, settings: Settings, ready_fd: int | None) -> tuple[int, str]:
+def _data_beside(state: StateFile) -> Path:
+    return state.folder / "data"
+
+
+def _supervise(
+    state: StateFile, settings: Settings, data: Path, ready_fd: int | None
+) -> tuple[int, str]:
     from digital_human.readiness import StartFailed
     from digital_human.run import run
 
@@ -125,7 +138,7 @@ def _supervise(state: StateFile, settings: Settings, ready_fd: int | None) -> tu
     if ready_fd is not None:
         _log_to(state.folder / "supervisor.log")
     try:
-        asyncio.run(run(state, settings, ready))
+        asyncio.run(run(state, settings, data, ready))
     except (StartFailed, NoFreePort) as error:
         return FAILED, f"not started: {error}"
     finally:
@@ -145,6 +158,8 @@ def _detach(state: StateFile, options: argparse.Namespace) -> int:
     command += ["--profile", options.profile, "--ready-fd", str(writing)]
     for override in options.overrides:
         command += ["--set", override]
+    if options.data is not None:
+        command += ["--data", str(options.data)]
     package = Path(__file__).parent.parent
     path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH", "")]))
     supervisor = subprocess.Popen(
@@ -190,7 +205,8 @@ def _clean_up(state: StateFile) -> int:
     except AlreadyRunning as error:
         return _say(str(error), FAILED)
     left = sweep(state.folder)
-    remove_data(state.folder)
+    content = state.read() or {}
+    remove_data(Path(content.get("data", {}).get("wanted", _data_beside(state))))
     state.remove()
     return _say(f"the supervisor was dead; cleaned up after it{_swept(left)}", OK)
 

@@ -17,15 +17,15 @@ from digital_human.settings import BackupSettings, Settings
 from digital_human.topology import STORE, Topology
 
 
-def data_folder(folder: Path) -> Path:
-    """Where the data of the system in `folder` is: a place that PostgreSQL's account can reach."""
-    return place.place(folder / "data", binaries.find())
+def data_folder(wanted: Path) -> Path:
+    """Where the data are: in `wanted`, else in a place that PostgreSQL's account can reach."""
+    return place.place(wanted, binaries.find())
 
 
-def remove_data(folder: Path) -> None:
-    """Remove the data of the system in `folder`, if there is any; mounts in it are only emptied."""
+def remove_data(wanted: Path) -> None:
+    """Remove what `data_folder` gave, if it is there; mounts in it are only emptied."""
     try:
-        place.remove(folder / "data", binaries.find())
+        place.remove(wanted, binaries.find())
     except (Unfit, OSError):
         return  # without PostgreSQL there never was any
 

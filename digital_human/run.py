@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from digital_human.processes import incarnation, sweep
@@ -15,18 +16,19 @@ from digital_human.supervisor import Supervisor
 
 
 async def run(
-    state: StateFile, settings: Settings, ready: Callable[[dict[str, Any]], None]
+    state: StateFile, settings: Settings, data: Path, ready: Callable[[dict[str, Any]], None]
 ) -> None:
     """Start the system, publish its state, call `ready`, and stop it on SIGTERM, SIGINT or SIGHUP.
 
-    `state` must have been acquired. Raises `StartFailed` or `NoFreePort`; nothing runs then.
+    `data` is where its stores keep what they have. `state` must have been acquired. Raises
+    `StartFailed` or `NoFreePort`; nothing runs then.
     """
     sweep(state.folder)
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, asked_to_stop.set)
-    supervisor = Supervisor(state.folder, settings)
+    supervisor = Supervisor(state.folder, settings, data)
     stopping = asyncio.create_task(asked_to_stop.wait())
     starting = asyncio.create_task(supervisor.start())
     try:

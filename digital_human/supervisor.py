@@ -51,7 +51,8 @@ PACKAGE = Path(__file__).parent
 class Supervisor:
     """One running system. Belongs to the main thread's event loop."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, data: Path) -> None:
+        self._wanted = data
         self._settings = settings
         self._folder = folder
         self._ports = Ports()
@@ -111,12 +112,13 @@ class Supervisor:
         self._events.close()
         self._ports.release()
         if self._data is not None:
-            database.remove_data(self._folder)
+            database.remove_data(self._wanted)
 
     def state(self) -> dict[str, Any]:
         """What the state file says, apart from who supervises."""
         return {
             "folder": str(self._folder),
+            "data": {"wanted": str(self._wanted), "folder": str(self._data or "")},
             "profile": self._settings.profile,
             "settings": self._settings.to_json(),
             "gateway": self._gateway.to_json(),
@@ -183,7 +185,7 @@ class Supervisor:
     async def _start_stores(self) -> None:
         if not self._topology.of(STORE):
             return
-        self._data = database.data_folder(self._folder)
+        self._data = database.data_folder(self._wanted)
         await database.found(
             self._data,
             self._topology,

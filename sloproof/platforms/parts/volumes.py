@@ -149,7 +149,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         for name in self.volumes():
             if name not in {effect.volume, *struck}:
                 with suppress(PlatformError):  # what isn't there can't be affected
-                    found.append(self._beside(name, seen.sense))
+                    found.append(self._volumes_beside(name, seen.sense))
         return found
 
     def lacks(self, capability: type) -> str:
@@ -167,7 +167,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
             )
         return super().lacks(capability)
 
-    def _beside(self, name: str, sense: Sense) -> Witness:
+    def _volumes_beside(self, name: str, sense: Sense) -> Witness:
         found = self._located(name)
         write = sense in (Sense.FAILING, Sense.DELAY)
         return Witness(sense, (_probe(f"neighbour:{sense}:{name}", found, SELDOM, write=write),))

@@ -104,6 +104,8 @@ def main(arguments: list[str]) -> int:
 
     async def work() -> None:
         await LedgerChild(folder, status).run()
+        # The engine ends this process: one that ended by itself would look as if it had died.
+        await asyncio.Event().wait()
 
     try:
         asyncio.run(work())
