@@ -1,4 +1,4 @@
-"""The command line: `python -m digital_human up | down | status | restart | failback`."""
+"""The command line: `python -m digital_human up | down | status | restart | …`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from digital_human.control import ControlError, ask
+from digital_human.orders import ORDERS, NotDone, add_parsers, order
 from digital_human.ports import NoFreePort
 from digital_human.processes import die_with_parent, sweep
 from digital_human.settings import PROFILES, Settings, SettingsError, keys, load
@@ -25,7 +26,6 @@ USAGE = 2
 NOT_RUNNING = 3
 READY = b"ready"
 STOP_PATIENCE_S = 10.0
-FAILBACK_PATIENCE_S = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _down(state)
         case "restart":
             return _restart(state, options.instance)
-        case "failback":
-            return _fail_back(state, options.store)
+        case command if command in ORDERS:
+            return _order(state, options)
         case _:
             return _status(state, as_json=options.json)
 
@@ -87,10 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="one object on standard output")
     restart = commands.add_parser("restart", parents=[shared], help="start a copy afresh")
     restart.add_argument("instance", help="for example dialogue-1")
-    failback = commands.add_parser(
-        "failback", parents=[shared], help="make another store the primary, losing no write"
-    )
-    failback.add_argument("store", help="for example store-a-1")
+    add_parsers(commands, shared)
     return parser
 
 
@@ -225,24 +222,13 @@ def _restart(state: StateFile, instance: str) -> int:
     return _say(f"{instance} is process {answer['pid']} now", OK)
 
 
-def _fail_back(state: StateFile, store: str) -> int:
-    from digital_human.loopback import request
-
-    content = state.read() if state.owner() is not None else None
-    if content is None:
-        return _say("nothing is running", NOT_RUNNING)
-    body = json.dumps({"to": store}).encode()
-    port = content["controller"]["port"]
+def _order(state: StateFile, options: argparse.Namespace) -> int:
     try:
-        answer = asyncio.run(
-            request(port, "/failback", method="POST", body=body, within=FAILBACK_PATIENCE_S)
-        )
-    except (OSError, TimeoutError, ValueError) as error:
-        return _say(f"the controller does not answer: {error}", FAILED)
-    told = json.loads(answer.body)
-    if answer.status != 200:
-        return _say(told["error"]["message"], FAILED)
-    return _say(told["done"], OK)
+        told = order(state, options)
+    except NotDone as error:
+        return _say(str(error), FAILED)
+    sys.stdout.write(f"{told}\n")
+    return OK
 
 
 def _status(state: StateFile, *, as_json: bool) -> int:

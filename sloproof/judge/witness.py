@@ -100,8 +100,8 @@ def _sized(
 
 def _worded(sense: Sense, samples: Samples) -> tuple[Flags, Flags]:
     ok: Flags = samples.ok
-    if sense is Sense.OBSERVED:
-        return ~ok, ok
+    if sense is Sense.OBSERVED:  # one that did not end in time has said nothing
+        return ~ok & (samples.detail != "timeout"), ok
     if sense is Sense.STATUS:
         errors = np.array([str(word).startswith("status") for word in samples.detail], dtype=bool)
         return ~ok & errors, ok
