@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from digital_human.infrastructure import Gateway, Toxiproxy
 from digital_human.journal import Journal
 from digital_human.ports import Ports, bind
 from digital_human.postgres.errors import PostgresError
+from digital_human.postgres.server import Server
 from digital_human.processes import TAG
 from digital_human.readiness import StartFailed, answers, until
 from digital_human.settings import Settings
@@ -137,6 +138,9 @@ class Supervisor:
                 raise ChildError("the system is being stopped")
             child = self._children[name]
             await child.kill()
+            if copy.service == STORE:
+                # A postmaster that was killed leaves children for a moment.
+                await self._servers()[name].vacate()
             self._start_copy(copy)
         return child
 
@@ -204,11 +208,15 @@ class Supervisor:
             self._start_service(copy)
             return
         child = self._children.get(copy.name) or self._child(copy.name)
-        if copy.service == STORE and self._data is not None:
-            servers = database.servers(self._data, self._topology, self._settings.backup)
-            child.start(servers[copy.name].command())
+        if copy.service == STORE:
+            child.start(self._servers()[copy.name].command())
         else:
             child.start(valkey.command(copy.port))
+
+    def _servers(self) -> Mapping[str, Server]:
+        if self._data is None:
+            raise ChildError("the stores were never started")
+        return database.servers(self._data, self._topology, self._settings.backup)
 
     def _start_service(self, copy: Copy) -> None:
         links = self._topology.from_copy(copy.name)
