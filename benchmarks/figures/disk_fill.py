@@ -131,8 +131,8 @@ FIGURE = Figure(
     goal="within 1 MiB of what was asked for",
     method=(
         "Fills of volumes of 64 MiB that are to leave 0 to 32 MiB, the sizes by chance with a "
-        "fixed seed; what is left is asked of the file system by the measuring process, or summed over "
-        "the files of the folder. Disk errors on the ext4, a file of it being open."
+        "fixed seed; what is left is asked of the file system by the measuring process, or summed "
+        "over the files of the folder. Disk errors on the ext4, a file of it being open."
     ),
     measure=measure,
 )
