@@ -112,11 +112,11 @@ def _broken(place: Place) -> tuple[float, float]:
 def _mounted(folder: Path) -> Iterator[str]:
     """A process in whose eyes there are an ext4 and a tmpfs; gives its incarnation."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
-    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "sleep", "600"]
-    with subprocess.Popen(argv, cwd=ROOT) as process:
+    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "cat"]
+    with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE) as process:  # ends with us
         try:
             deadline = time.monotonic() + WITHIN
-            while Path(f"/proc/{process.pid}/comm").read_text().strip() != "sleep":
+            while Path(f"/proc/{process.pid}/comm").read_text().strip() != "cat":
                 assert time.monotonic() < deadline, "the volumes were not mounted"
                 time.sleep(0.01)
             yield str(Incarnation.of(process.pid))
