@@ -83,19 +83,19 @@ def mounted(folder: Path, *, slow: bool = False) -> Iterator[Mounted]:
     """Both volumes, until the end of the block; with `slow` a third one that can be slowed."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
     sizes += [f"--slow-disk={folder / 'slow'}={SIZE}MiB"] if slow else []
-    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "sleep", "600"]
-    process = subprocess.Popen(argv)
+    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "cat"]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE)  # its end is the end of `cat`
     try:
         found = Mounted(folder, process)
         deadline = time.monotonic() + 20
-        while process.poll() is None and _name_of(process) != "sleep":
+        while process.poll() is None and _name_of(process) != "cat":
             assert time.monotonic() < deadline, "the volumes were not mounted"
             time.sleep(0.01)
         assert process.poll() is None, "mounting the volumes failed: see standard error"
         yield found
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def _name_of(process: subprocess.Popen[bytes]) -> str:

@@ -112,11 +112,11 @@ def _broken(place: Place) -> tuple[float, float]:
 def _mounted(folder: Path) -> Iterator[str]:
     """A process in whose eyes there are an ext4 and a tmpfs; gives its incarnation."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
-    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "sleep", "600"]
-    with subprocess.Popen(argv, cwd=ROOT) as process:
+    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "cat"]
+    with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE) as process:  # ends with us
         try:
             deadline = time.monotonic() + WITHIN
-            while Path(f"/proc/{process.pid}/comm").read_text().strip() != "sleep":
+            while Path(f"/proc/{process.pid}/comm").read_text().strip() != "cat":
                 assert time.monotonic() < deadline, "the volumes were not mounted"
                 time.sleep(0.01)
             yield str(Incarnation.of(process.pid))
@@ -131,8 +131,8 @@ FIGURE = Figure(
     goal="within 1 MiB of what was asked for",
     method=(
         "Fills of volumes of 64 MiB that are to leave 0 to 32 MiB, the sizes by chance with a "
-        "fixed seed; what is left is asked of the file system by the measuring process, or summed over "
-        "the files of the folder. Disk errors on the ext4, a file of it being open."
+        "fixed seed; what is left is asked of the file system by the measuring process, or summed "
+        "over the files of the folder. Disk errors on the ext4, a file of it being open."
     ),
     measure=measure,
 )

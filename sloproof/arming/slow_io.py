@@ -50,15 +50,15 @@ def arm(volume: Path) -> None:
     control = control_of(str(volume))
     Path(control).write_text(json.dumps({"device": volume.stat().st_dev}), encoding="ascii")
     parent = os.getpid()
-    if os.fork():
-        os.close(events)
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() == parent:
-        with Path(control).open("rb", buffering=0) as wanted:
-            fcntl.flock(wanted, fcntl.LOCK_SH)  # by which others see that somebody watches
+    with Path(control).open("rb", buffering=0) as wanted:
+        fcntl.flock(wanted, fcntl.LOCK_SH)  # by which others see that somebody watches
+        if os.fork():
+            os.close(events)
+            return
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() == parent:
             Watcher(events, wanted.fileno()).watch()
-    os._exit(1)
+        os._exit(1)
 
 
 def _asked(volume: Path) -> int:

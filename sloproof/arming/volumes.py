@@ -47,7 +47,7 @@ class SmallVolume:
         _tmpfs(around, self.size.bytes + BESIDE)
         image = around / "image"
         with image.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, self.size.bytes)
+            file.truncate(self.size.bytes)  # takes memory only for what is written
         # Nothing is kept for root, nor written later: what is free is free for everybody.
         _run("mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=0,nodiscard", str(image))
         device, held = attached(str(image))

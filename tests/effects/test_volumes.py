@@ -222,7 +222,7 @@ def test_only_one_loop_device_is_left_once_old_files_are_closed(volumes: Mounted
     for _ in range(3):
         effect.apply(prior)
         effect.undo(prior)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while len(found := devices(volumes)) > 1:
         assert time.monotonic() < until, found
         time.sleep(0.01)
@@ -246,7 +246,7 @@ def test_nothing_stays_mounted_once_the_processes_are_killed(tmp_path: Path) -> 
     with mounted(tmp_path) as volumes:
         assert len(devices(volumes)) == 1
         assert volumes.place("ext4").mount() is not None
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while devices(volumes):
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -290,7 +290,7 @@ def test_a_slow_volume_keeps_the_laws(slowed: Mounted) -> None:
 
 @with_slow_volumes
 def test_each_read_and_write_takes_longer_and_those_at_once_wait_together(slowed: Mounted) -> None:
-    effect = slow(slowed, 200).bound(MINE)
+    effect = slow(slowed, 500).bound(MINE)
     prior = effect.capture()
     files = [slowed.path("slow") / f"file-{number}" for number in range(8)]
     opened = [os.open(file, os.O_RDWR | os.O_CREAT) for file in files]
@@ -300,10 +300,10 @@ def test_each_read_and_write_takes_longer_and_those_at_once_wait_together(slowed
             began = time.monotonic()
             assert list(threads.map(lambda file: os.write(file, b"x"), opened)) == [1] * 8
             took = time.monotonic() - began
-        assert 0.2 <= took < 8 * 0.2, "one delay for all of them, not one after the other"
+        assert 0.5 <= took < 8 * 0.5, "one delay for all of them, not one after the other"
         began = time.monotonic()
         assert os.pread(opened[0], 1, 0) == b"x"
-        assert time.monotonic() - began >= 0.2
+        assert time.monotonic() - began >= 0.5
         assert effect.undo(prior) is Undone.REVERTED
     finally:
         for file in opened:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from sloproof.contracts import Duration, Fault, Ratio, Size
+from sloproof.contracts import Duration, Fault, Platform, Ratio, Repeat, Size, Step, Where
 from sloproof.errors import HarnessError
 from sloproof.extensions import Extensions
 from sloproof.spec.experiment import Above, After, Repetition, Selector, StopCondition
+from sloproof.testing.world import Change
 from tests.run.simulation import Simulation, experiment, planned, seconds
 
 FAULTS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).faults
@@ -117,6 +118,28 @@ def test_a_held_kill_strikes_replacements_too(simulation: Simulation) -> None:
     witnesses: list[Any] = [blow["witness"] for blow in later]
     probes = [probe for witness in witnesses for probe in witness["probes"]]
     assert all(simulation.record.probe(probe) is not None for probe in probes)
+
+
+class HeldPause(Fault):
+    """A pause that is held."""
+
+    points_at = "instances"
+
+    def plan(self, where: Where, on: Platform) -> list[Step]:
+        return [Repeat(on.pause(copy), seconds(0.2)) for copy in where.instances]
+
+
+def test_what_is_held_is_kept_at_its_size_while_it_lasts(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    clock = simulation.clock
+    monkeypatch.setattr(Change, "keep", lambda effect, prior: kept.append(clock.now()))
+    plan = planned(HeldPause(), WEB, at=seconds(6), for_=seconds(4))
+    simulation.run(experiment(plan))
+    assert len(simulation.record.of_kind("effect.applied")) == 1, "the same effect goes on"
+    assert len(kept) == pytest.approx(20, abs=2)
+    assert kept[-1] - kept[0] <= 4e9
 
 
 def test_a_repeated_fault_happens_as_often_as_it_says(simulation: Simulation) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.system.running import ROOT, soon
-from tests.volumes import with_volumes
+from tests.volumes import with_slow_volumes, with_volumes
 
 EXPERIMENT = """\
 apiVersion: sloproof/v1
@@ -32,7 +32,7 @@ spec:
     - {{name: ill, inject: {kind}, where: {{volume: data}}, with: {fields}, at: 2s, for: {lasts}}}
   recovery: {{at_least: 3s, at_most: 10s}}
   verify:
-    - disk: {{volume: data, refuses: [507], serves: 20%, recovers_within: 1s}}
+    - disk: {{volume: data, refuses: {refuses}, serves: 20%, recovers_within: 1s}}
 """
 TARGET = """\
 apiVersion: sloproof/v1
@@ -50,6 +50,7 @@ spec:
     - {{name: front, kind: http, params: {{url: "http://127.0.0.1:{port}/"}}, every: 100ms}}
   volumes:
     data: {{path: run/data, instance: orders-1{budget}}}
+  arms: [slow-io]
 """
 PROFILE = """\
 from locust import FastHttpUser, task
@@ -84,7 +85,12 @@ class Shop:
             arm, budget = [], ", budget: 16MiB"
             serve.append(str(16 * MIB))
         for name, text in {
-            "experiments/disk.yaml": EXPERIMENT.format(kind=kind, fields=fields, lasts=lasts),
+            "experiments/disk.yaml": EXPERIMENT.format(
+                kind=kind,
+                fields=fields,
+                lasts=lasts,
+                refuses="[]" if kind == "io_delay" else "[507]",
+            ),
             "experiments/targets/orders.yaml": TARGET.format(
                 command=json.dumps([*arm, *serve]), port=port, budget=budget
             ),
@@ -109,7 +115,7 @@ class Shop:
 
     def run(self, **environment: str) -> dict[str, Any]:
         process = self.start(**environment)
-        out, words = process.communicate(timeout=120)
+        out, words = process.communicate(timeout=180)
         assert out, words
         found: dict[str, Any] = json.loads(out)
         return found
@@ -155,10 +161,13 @@ BUDGET = pytest.param("budget", *FILL, id="budget filled")
 TMPFS = pytest.param("tmpfs", *FILL, id="tmpfs filled", marks=with_volumes)
 EXT4 = pytest.param("disk", *FILL, id="ext4 filled", marks=with_volumes)
 FAILING = pytest.param("disk", "disk_error", "{}", id="ext4 failing", marks=with_volumes)
+SLOW = pytest.param(
+    "slow-disk", "io_delay", "{delay: 50ms}", id="ext4 slowed", marks=with_slow_volumes
+)
 
 
-@pytest.mark.parametrize(("volume", "kind", "fields"), [BUDGET, EXT4, FAILING])
-def test_a_shop_that_refuses_cleanly_passes(
+@pytest.mark.parametrize(("volume", "kind", "fields"), [BUDGET, EXT4, FAILING, SLOW])
+def test_a_shop_that_serves_or_refuses_passes(
     shop: Shop, volume: str, kind: str, fields: str
 ) -> None:
     shop.write(volume, kind, fields)
@@ -166,7 +175,7 @@ def test_a_shop_that_refuses_cleanly_passes(
     assert said["outcome"] == "PASS", said
     assert not shop.processes()
     assert not shop.files()
-    soon(lambda: not shop.devices(), 5, "the end of its loop devices")
+    soon(lambda: not shop.devices(), 20, "the end of its loop devices")
 
 
 def test_a_shop_that_fails_instead_does_not(shop: Shop) -> None:
@@ -177,7 +186,7 @@ def test_a_shop_that_fails_instead_does_not(shop: Shop) -> None:
     assert "with status 500" in claim["reason"]
 
 
-@pytest.mark.parametrize(("volume", "kind", "fields"), [BUDGET, TMPFS, FAILING])
+@pytest.mark.parametrize(("volume", "kind", "fields"), [BUDGET, TMPFS, FAILING, SLOW])
 def test_an_engine_killed_meanwhile_leaves_nothing(
     shop: Shop, volume: str, kind: str, fields: str
 ) -> None:
@@ -190,7 +199,7 @@ def test_an_engine_killed_meanwhile_leaves_nothing(
         process.communicate()
     soon(lambda: not shop.processes(), 20, "the end of all processes")
     assert not shop.files()
-    soon(lambda: not shop.devices(), 5, "the end of its loop devices")
+    soon(lambda: not shop.devices(), 20, "the end of its loop devices")
     assert str(shop.folder) not in Path("/proc/self/mountinfo").read_text()
 
 
