@@ -216,7 +216,10 @@ def _wrong(record: Record, rows: dict[str, NDArray[np.generic]], end: Event | No
             f"the ledger has {count(total, 'write')} of {max(planned, told):,} that were due: "
             f"what became of the others is unknown"
         )
+    restored = [e.t for e in record.of_kind("phase") if e.data.get("phase") == "restore"]
     for event in record.of_kind("ledger.copy"):
+        if restored and event.t > min(restored):
+            found.append(f"copy {event.data.get('copy')} was read after things had been put right")
         own = record.table("copies")["copy"] == event.data.get("copy")
         if int(np.count_nonzero(own)) != int(str(event.data.get("rows", 0))):
             found.append(f"what copy {event.data.get('copy')} has was not recorded whole")

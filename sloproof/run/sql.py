@@ -21,6 +21,9 @@ from sloproof.errors import HarnessError
 
 WITHOUT_PSYCOPG = "speaking SQL takes psycopg, which isn't installed: pip install 'sloproof[sql]'"
 
+ENDING_S = 1.0
+"""How long a statement may take to notice that its connection was hung up."""
+
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
 
@@ -76,8 +79,10 @@ async def rows(connection: Any, statement: str, parameters: Parameters | None = 
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(_seen)
         hang_up(connection)
+        # It ends by that at once; left alone, it might be cancelled with the loop, and ask to.
+        task.add_done_callback(_seen)
+        await asyncio.wait({task}, timeout=ENDING_S)
         raise
 
 

@@ -196,4 +196,4 @@ def test_an_engine_killed_while_writes_are_made_leaves_nothing(bench: StoreBench
 
 def _named(claim: Any) -> list[str]:
     [note] = [note for note in claim["notes"] if note.startswith("lost: ")]
-    return note.removeprefix("lost: ").partition(" and ")[0].split(", ")
+    return str(note).removeprefix("lost: ").partition(" and ")[0].split(", ")

@@ -72,7 +72,10 @@ class Staged:
 
     def acknowledged(self, least: int) -> None:
         """Wait until so many writes are acknowledged in all."""
-        until(lambda: self.count(WriteOutcome.ACKNOWLEDGED) >= least, f"{least} acknowledgements")
+        self.wait_for(WriteOutcome.ACKNOWLEDGED, least)
+
+    def wait_for(self, outcome: WriteOutcome, least: int) -> None:
+        until(lambda: self.count(outcome) >= least, f"{least} times {outcome.name}")
 
     def end(self, *, read: bool = True) -> None:
         self.ledger.stop(time.monotonic_ns(), read=read)

@@ -3,7 +3,7 @@
 Each row breaks one thing in a run that passes otherwise. `claim` is the claim that would be
 falsely green, `outcome` what becomes of it (`refused`: the record is not judged at all), `words`
 stand in its reason. What breaks real processes is in `test_real_defects.py`, in rows of the same
-kind. Left out: a ledger too short for its RPO, for there is no ledger yet.
+kind.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from tests.judge.cases import FAULT
 from tests.truth.defects import breaking as b
 from tests.truth.defects import drill as d
 from tests.truth.defects import spoiling as s
-from tests.truth.defects.written import but
+from tests.truth.defects.written import PRIMARY, STANDBY, but, kept
 
 FAIL, INCONCLUSIVE, REFUSED = "FAIL", "INCONCLUSIVE", "refused"
 SLO, MOST, BACK, HEALED = "slo:availability", "slo:most", "recovery:back", "self_healing:web"
+KEPT = "data_loss:"
 MISSING = float("nan")
 
 
@@ -158,6 +159,41 @@ WRITTEN = (
     Defect("fault that somebody else changed meanwhile", "availability",
            but(fault=replace(FAULT, outcome="foreign")),
            SLO, INCONCLUSIVE, "was changed by somebody else"),
+    # the ledger
+    Defect("ledger too short for its RPO", "kept",
+           kept(writes="at count outcome\n5.9s 110 ack\n8s 100 ack"),
+           KEPT, INCONCLUSIVE, "where an RPO of 1 s takes 1.2 s"),
+    Defect("ledger too thin for its RPO", "kept",
+           kept(writes="at every count outcome\n2s 110ms 45 ack\n8s 10ms 100 ack"),
+           KEPT, INCONCLUSIVE, "allows gaps of 100 ms"),
+    Defect("store that acknowledges what it never writes", "kept",
+           kept(copies=(replace(STANDBY, lacks=range(300, 500)),
+                        replace(PRIMARY, lacks=range(300, 500)))),
+           KEPT, FAIL, "200 acknowledged writes lost"),
+    Defect("copy that can't be read", "none",
+           kept(copies=(replace(STANDBY, error="refused"), PRIMARY)),
+           KEPT, INCONCLUSIVE, "copy a could not be read: refused"),
+    Defect("copies that were never asked", "none", kept(copies=(), read=False),
+           KEPT, INCONCLUSIVE, "the copies were not read back"),
+    Defect("copies asked after the harness had restored them", "none",
+           kept(copies=(replace(STANDBY, at=25.5), replace(PRIMARY, at=25.5))),
+           KEPT, INCONCLUSIVE, "after things had been put right"),
+    Defect("nobody left to be the primary", "none",
+           kept(copies=(STANDBY, replace(PRIMARY, role="standby"))),
+           KEPT, INCONCLUSIVE, "no copy is the primary"),
+    Defect("two primaries, one of which has all", "none",
+           kept(copies=(replace(STANDBY, role="primary"), replace(PRIMARY, lacks=[499]))),
+           KEPT, INCONCLUSIVE, "are primaries"),
+    Defect("ledger's process that was lost", "none", kept(exit="lost"),
+           KEPT, INCONCLUSIVE, "process was lost"),
+    Defect("ledger that kept half of its rows", "none", kept(planned=3200),
+           KEPT, INCONCLUSIVE, "of 3,200 that were due"),
+    Defect("writes cut short without the seal", "none", but(spoilt=s.writes_cut_short),
+           KEPT, INCONCLUSIVE, "what became of the others is unknown"),
+    Defect("what a copy has cut short without the seal", "none", but(spoilt=s.copies_cut_short),
+           KEPT, INCONCLUSIVE, "was not recorded whole"),
+    Defect("writes of a store that nobody kept a ledger of", "none", but(spoilt=s.without_writes),
+           KEPT, INCONCLUSIVE, "the record has no writes"),
 )
 
 SPOILT = (

@@ -97,3 +97,24 @@ def removed(name: str) -> Spoil:
 
 def added(record: Path, other: Path) -> None:
     shutil.copy(other / "requests.parquet", record / "signals.parquet")
+
+
+def writes_cut_short(record: Path) -> None:
+    _shorten(record, "writes")
+
+
+def copies_cut_short(record: Path) -> None:
+    _shorten(record, "copies")
+
+
+def without_writes(record: Path) -> None:
+    (record / "seal.json").unlink()
+    (record / "writes.parquet").unlink()
+
+
+def _shorten(record: Path, name: str) -> None:
+    """The last hundred rows taken out, the seal taken away."""
+    (record / "seal.json").unlink()
+    path = record / f"{name}.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, table.num_rows - 100), path)

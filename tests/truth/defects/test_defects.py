@@ -59,7 +59,7 @@ def test_a_whole_crew_passes(tmp_path: Path, scene: str) -> None:
     assert len(found.claims) == len(SCENES[scene][1])
 
 
-@pytest.mark.parametrize("claim", ["availability", "cpu", "back"])
+@pytest.mark.parametrize("claim", ["availability", "cpu", "back", "kept", "none"])
 def test_a_whole_written_record_passes(tmp_path: Path, claim: str) -> None:
     found = Written().judged(tmp_path, claim)
     assert found.outcome is PASS, shown(found)
