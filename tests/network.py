@@ -98,6 +98,18 @@ class Network:
                 server.kill()
 
 
+def joined(one: Network, other: Network) -> tuple[str, str]:
+    """Lay a cable between two networks; gives the address of each at it."""
+    ends = (f"a{one.holder}", f"b{other.holder}")
+    addresses = ("192.0.2.1", "192.0.2.2")  # for documentation (RFC 5737): nobody's
+    cable = ["link", "add", ends[0], "type", "veth", "peer", "name", ends[1]]
+    one.run("ip", *cable, "netns", str(other.holder))
+    for network, end, address in zip((one, other), ends, addresses, strict=True):
+        network.run("ip", "address", "add", f"{address}/24", "dev", end)
+        network.run("ip", "link", "set", end, "up")
+    return addresses
+
+
 @contextmanager
 def network() -> Iterator[Network]:
     """A network of its own; skips the test where the host can't have rules about packets."""

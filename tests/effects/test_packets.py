@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 
 from sloproof.contracts import Owner, Undone
 from sloproof.effects import effect_to_json
+from sloproof.effects.finder import elsewhere
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.iptables import IPV6
 from sloproof.effects.packet_delay import PacketDelay
@@ -27,7 +29,7 @@ from sloproof.effects.tagged import tagged
 from sloproof.errors import EffectError
 from sloproof.testing import check_effect
 from tests.effects.conftest import wait_for
-from tests.network import Network, network
+from tests.network import Network, joined, network
 
 MS = 1_000_000
 LOCAL = "127.0.0.1"
@@ -146,6 +148,23 @@ def test_everything_lost_is_silence_that_ends_with_the_fault(echo: Echo) -> None
         assert client.recv(1) == b"x"
 
 
+@pytest.mark.parametrize("ways", WAYS)
+def test_packets_from_and_to_another_network_are_met_once_each_way(ways: dict[str, bool]) -> None:
+    if shutil.which("ip") is None:
+        pytest.skip("two networks are joined by `ip`: `apt install iproute2` helps")
+    with network() as here, network() as there:
+        _, address = joined(here, there)
+        with there.echo(address) as (life, port):
+            far = Echo(here, life, port, address)
+            assert elsewhere(port) == [life]
+            with far.client() as client, in_force(far.delay(**ways)):
+                took = median(round_trip(client) for _ in range(9))
+            assert sum(ways.values()) * 0.03 <= took <= sum(ways.values()) * 0.03 + 0.015
+            with in_force(far.loss(**ways)), pytest.raises(TimeoutError), here.inside():
+                socket.create_connection((address, port), 0.3)
+        assert here.rules() == there.rules() == []
+
+
 FOREIGN = (
     ("INPUT", "-p", "tcp", "--dport", "PORT", "-j", "ACCEPT"),
     ("INPUT", "-p", "tcp", "--dport", "PORT", "-m", "comment", "--comment", "OWNER1", "-j", "DROP"),
@@ -221,6 +240,24 @@ def test_what_waits_is_let_go_and_not_lost_when_the_fault_ends(echo: Echo) -> No
         client.settimeout(3)
         assert client.recv(1) == b"x"
         assert time.perf_counter() - began < 3
+
+
+PROMPT = """
+import os, time
+from sloproof.effects import delayer
+delayer.be_prompt()
+print(os.sched_getscheduler(0) == os.SCHED_RR)
+until = time.monotonic() + 10
+while os.sched_getscheduler(0) == os.SCHED_RR and time.monotonic() < until:
+    pass
+print(os.sched_getscheduler(0) == os.SCHED_RR)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can go before other processes")
+def test_a_delayer_is_prompt_until_it_would_let_nobody_else_run() -> None:
+    done = subprocess.run([sys.executable, "-c", PROMPT], capture_output=True, check=True)
+    assert done.stdout.split() == [b"True", b"False"]
 
 
 APPLY = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from sloproof.model.target import Proxy, TargetLink
 from sloproof.model.units import Duration
 from sloproof.platforms.external import External
 from sloproof.platforms.local import Local
+from sloproof.platforms.parts.packets import lacking
 from sloproof.spec import load_experiment
 from sloproof.testing import check_fault
 from tests.network import Network, network
@@ -95,6 +97,28 @@ def test_the_way_to_the_proxy_itself_is_never_cut(platform: Local) -> None:
 
 def port_of(platform: Local) -> int:
     return platform._passage(platform.links()[0]).port
+
+
+@pytest.mark.parametrize(
+    ("missing", "user", "reason"),
+    [
+        ("", 1000, "rules about packets need root"),
+        ("iptables", 0, "this host has no iptables: `apt install iptables` helps"),
+        ("unshare", 0, "this host has no unshare: `apt install util-linux` helps"),
+        ("nothing", 0, "the kernel refuses `iptables"),
+    ],
+)
+def test_what_a_host_lacks_is_said_with_what_would_help(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str, user: int, reason: str
+) -> None:
+    """A host is what it can run: one whose firewall refuses everything has a kernel without it."""
+    for name in {"iptables", "unshare"} - {missing}:
+        (tmp_path / name).write_text("#!/bin/false\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    for capability in (DropsPackets, DelaysPackets):
+        assert lacking.__wrapped__(capability).startswith(reason)
 
 
 def test_a_link_without_a_proxy_is_refused(platform: Local) -> None:

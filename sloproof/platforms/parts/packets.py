@@ -151,6 +151,11 @@ def _listener(passage: Passage) -> Incarnation:
     if here is not None:
         return here
     there = [] if passage.host.startswith("127.") else elsewhere(passage.port)
+    if there and shutil.which("nsenter") is None:
+        raise PlatformError(
+            f"{passage.host}:{passage.port} is in another network, which `nsenter` would enter: "
+            f"`apt install util-linux` helps"
+        )
     if len(there) == 1:
         return there[0]
     found = ", ".join(str(life.pid) for life in there) or "none"
