@@ -10,13 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PERIOD_US = 100_000
 CONTROLLERS = ("cpu", "cpuacct", "memory")
 REMOVAL_S = 2.0
+WEIGHTS = {"cpu.shares": "16384", "cpu.weight": "1600"}
+"""Sixteen times the usual: on a busy host all copies together would get what one process gets."""
 
 
 class NoCgroups(Exception):
@@ -29,6 +32,29 @@ class Limits:
 
     cpu: float
     memory: int
+
+
+class Enclosure:
+    """The groups of a system's copies; none without limits, or where they can't be made."""
+
+    def __init__(self, folder: Path, limits: Limits | None) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._lacking = "" if limits else "not asked for"
+
+    def of(self, copy: str) -> list[Path]:
+        """The groups in which this copy is to be started."""
+        if self._limits is None or self._lacking:
+            return []
+        try:
+            return make(self._folder, copy, self._limits)
+        except NoCgroups as error:
+            self._lacking = str(error)
+            return []
+
+    def to_json(self) -> dict[str, Any]:
+        """As the state file shows it: whether the limits are in force, else why they aren't."""
+        return {"in_force": not self._lacking, "reason": self._lacking}
 
 
 def make(folder: Path, copy: str, limits: Limits) -> list[Path]:
@@ -48,7 +74,7 @@ def make(folder: Path, copy: str, limits: Limits) -> list[Path]:
     return places
 
 
-def enter(places: list[Path]) -> None:
+def enter(places: Iterable[Path]) -> None:
     """Put this process, and all that it will start, into these groups."""
     for place in places:
         (place / "cgroup.procs").write_text("0")
@@ -56,7 +82,13 @@ def enter(places: list[Path]) -> None:
 
 def remove(folder: Path) -> list[Path]:
     """Remove the groups of the system in `folder`; those that somebody is still in."""
-    return [top for root, _ in _roots() if not _removed(top := root / _name(folder))]
+    return [top for top in tops(folder) if not _removed(top)]
+
+
+def tops(folder: Path) -> list[Path]:
+    """The groups that hold those of the system in `folder`, one a hierarchy, if they are there."""
+    places = (root / _name(folder) for root, _ in _roots())
+    return [place for place in places if place.is_dir()]
 
 
 def _removed(top: Path) -> bool:
@@ -83,6 +115,9 @@ def _made(root: Path, unified: bool, folder: Path) -> Path:
     if unified:
         for level in (root, top):
             (level / "cgroup.subtree_control").write_text("+cpu +memory")
+    for name, weight in WEIGHTS.items():
+        if (top / name).exists():
+            (top / name).write_text(weight)
     return top
 
 

@@ -33,12 +33,14 @@ class Child:
         env: Mapping[str, str],
         log: Path,
         record: Callable[[str, Child], None],
+        groups: Sequence[Path] = (),
     ) -> None:
         self.name = name
         self.log = log
         self.started_ns = 0
         self._env = env
         self._record = record
+        self._groups = groups
         self._process: subprocess.Popen[bytes] | None = None
         self._who: Incarnation | None = None
         self._ended = asyncio.Event()
@@ -63,7 +65,7 @@ class Child:
         """Start the process. Raises `ChildError` or `OSError`."""
         if self.running:
             raise ChildError(f"{self.name} is running already")
-        self._process = spawn(command, env=self._env, log=self.log, fds=fds)
+        self._process = spawn(command, env=self._env, log=self.log, fds=fds, groups=self._groups)
         self.started_ns = time.monotonic_ns()
         self._ended.clear()
         handle = os.pidfd_open(self._process.pid)

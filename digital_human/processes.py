@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from digital_human import cgroups
+
 TAG = "DIGITAL_HUMAN_FOLDER"
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -90,26 +92,39 @@ def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -
 
 
 def spawn(
-    command: Sequence[str], *, env: Mapping[str, str], log: Path, fds: Sequence[int] = ()
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    fds: Sequence[int] = (),
+    groups: Sequence[Path] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process that gets SIGKILL when this thread's process dies; it inherits `fds`.
 
-    Its output goes to the end of `log`. Call it from the main thread only: the kernel ties the
-    signal to the thread that forked.
+    It begins in the control groups `groups`. Its output goes to the end of `log`. Call it from the
+    main thread only: the kernel ties the signal to the thread that forked.
     """
     parent = os.getpid()
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=tuple(fds),
-            start_new_session=True,
-            # Safe, as the caller has one thread.
-            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
-        )
+
+    def begin() -> None:
+        die_with_parent(parent)
+        cgroups.enter(groups)
+
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=tuple(fds),
+                start_new_session=True,
+                # Safe, as the caller has one thread.
+                preexec_fn=begin,  # noqa: PLW1509
+            )
+    except subprocess.SubprocessError as error:  # all that is told of what `begin` raised
+        raise OSError(f"can't enter the control groups {', '.join(map(str, groups))}") from error
 
 
 def tagged(folder: Path) -> Iterator[Incarnation]:
@@ -127,12 +142,16 @@ def tagged(folder: Path) -> Iterator[Incarnation]:
 
 
 def sweep(folder: Path, timeout: float = 5.0) -> list[int]:
-    """Kill what is left of the system in `folder`; the pids of what was there."""
+    """Kill what is left of the system in `folder`; the pids of what was there.
+
+    The control groups that it was in go with it.
+    """
     left = list(tagged(folder))
     for process in left:
         process.signal(signal.SIGKILL)
     for process in left:
         process.wait(timeout)
+    cgroups.remove(folder)
     return [process.pid for process in left]
 
 

@@ -182,6 +182,15 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsSettings:
+    """What each copy may use, by a cgroup of its own: processors, and MiB of memory."""
+
+    enabled: bool = False
+    cpu: float = _number(1.0, least=0.01, most=1024.0)
+    memory: int = _count(1024, least=64)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings in effect, and the profile that they began with."""
 
@@ -202,6 +211,7 @@ class Settings:
     failover: FailoverSettings = FailoverSettings()
     fencing: FencingSettings = FencingSettings()
     backup: BackupSettings = BackupSettings()
+    limits: LimitsSettings = LimitsSettings()
 
     def to_json(self) -> dict[str, Any]:
         """The tree as plain data; `from_json` reads it back."""
@@ -222,6 +232,7 @@ DRILL = replace(
     profile="drill",
     regions=RegionsSettings(enabled=True),
     backup=BackupSettings(every=60.0, segment=2.0),
+    limits=LimitsSettings(enabled=True),
 )
 PROFILES: Mapping[str, Settings] = {"default": Settings(), "ci": CI, "drill": DRILL}
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from digital_human import database, valkey
+from digital_human import cgroups, database, valkey
 from digital_human.child import Child, ChildError
 from digital_human.control import ControlServer
 from digital_human.copy_config import CopyConfig
@@ -64,6 +64,7 @@ class Supervisor:
         self._files.clear()
         self._events = Journal(self._files.supervisor_events)
         self._controller_port = self._ports.reserve()
+        self._enclosure = cgroups.Enclosure(folder, _limits(settings))
         self._children: dict[str, Child] = {}
         self._restarts: dict[str, asyncio.Lock] = {}
         self._stopping = False
@@ -114,6 +115,7 @@ class Supervisor:
         self._ports.release()
         if self._data is not None:
             database.remove_data(self._wanted)
+        cgroups.remove(self._folder)
 
     def state(self) -> dict[str, Any]:
         """What the state file says, apart from who supervises."""
@@ -128,6 +130,7 @@ class Supervisor:
             "services": {copy.key: copy.to_json() for copy in self._topology.copies},
             "links": {link.key: link.to_json() for link in self._topology.links},
             "files": self._files.to_json(),
+            "limits": self._enclosure.to_json(),
         }
 
     async def restart(self, name: str) -> Child:
@@ -266,7 +269,9 @@ class Supervisor:
             "LOG_LEVEL": "info",
         }
         log = self._folder / f"{name}.log"
-        self._children[name] = Child(name, env=env, log=log, record=self._record)
+        is_copy = any(copy.name == name for copy in self._topology.copies)
+        groups = self._enclosure.of(name) if is_copy else []
+        self._children[name] = Child(name, env=env, log=log, record=self._record, groups=groups)
         return self._children[name]
 
     async def _ready(self, name: str, at: str) -> None:
@@ -292,6 +297,11 @@ def _called(link: Link) -> str:
 
 def _address(copy: Copy) -> str:
     return address(copy.service, copy.port)
+
+
+def _limits(settings: Settings) -> cgroups.Limits | None:
+    each = settings.limits
+    return cgroups.Limits(each.cpu, each.memory << 20) if each.enabled else None
 
 
 def _told(child: Child) -> dict[str, Any]:

@@ -90,11 +90,11 @@ class Armed(Described, SkewsClocks, FailsNames):
         if seen is None or not isinstance(effect, PageEffect):
             return super().neighbours(effect, struck)
         probes = (
-            self._beside(effect, copy) for copy in self.instances() if copy.name not in struck
+            self._own_witness(effect, copy) for copy in self.instances() if copy.name not in struck
         )
         return [replace(seen, probes=(probe,)) for probe in probes if probe]
 
-    def _beside(self, effect: Effect, copy: Instance) -> ProbeSpec | None:
+    def _own_witness(self, effect: Effect, copy: Instance) -> ProbeSpec | None:
         if isinstance(effect, Skew):
             port = self._port(copy)
             return None if port is None else _clock(copy, port, "neighbour")
