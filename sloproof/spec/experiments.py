@@ -34,7 +34,7 @@ from sloproof.spec.written import ExperimentSpec, Metadata
 KIND = "Experiment"
 _NOTHING = Duration(0)
 _OBJECTIVES = ("slo", "recovery")
-_NAMES = (*_OBJECTIVES, "service", "instance", "store")
+_NAMES = (*_OBJECTIVES, "service", "instance", "store", "region")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,7 @@ def check_named(experiment: Experiment, target: Target, problems: Problems) -> N
         "service": ends | set(target.services),
         "instance": copies,
         "store": set(target.stores),
+        "region": {each.region for each in target.services.values()} - {""},
     }
     for place, kind, name in _named(experiment):
         if kind in known and name not in known[kind]:
