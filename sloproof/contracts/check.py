@@ -24,6 +24,8 @@ ServiceName: TypeAlias = Annotated[str, "service"]
 """The type of a check's field that names a service, or who else is at an end of a link."""
 InstanceName: TypeAlias = Annotated[str, "instance"]
 """The type of a check's field that names a copy of a service."""
+RegionName: TypeAlias = Annotated[str, "region"]
+"""The type of a check's field that names a region."""
 StoreName: TypeAlias = Annotated[str, "store"]
 """The type of a check's field that names a store."""
 VolumeName: TypeAlias = Annotated[str, "volume"]

@@ -45,18 +45,21 @@ class Holder:
     def take(self, left: int) -> None:
         """Open as many as leave `left`; one that took from the reserve is given back.
 
-        Raises `EffectError` where the server can't be asked any more.
+        Others may be using the reserve: then nothing of what was held before is given back, or an
+        ordinary client would get in. Raises `EffectError` where the server can't be asked any more.
         """
         if not self._held:
             self._held.append(self._open())
         asker = self._held[0]
         while len(self._held) < AT_MOST and free(asker) > left:
             try:
-                self._held.append(self._open())
+                latest = self._open()
             except EffectError:
                 return  # somebody was quicker: the next look will tell
-        if len(self._held) > 1 and free(asker) < 0:
-            self._held.pop().close()
+            if free(asker) < 0:
+                latest.close()
+                return
+            self._held.append(latest)
 
     def drop(self) -> None:
         """Hang up, as after a server's end."""

@@ -77,6 +77,7 @@ class Ledger:
     """
 
     name: str
+    sequences: NDArray[np.int64]
     ids: NDArray[np.object_]
     sent: NDArray[np.int64]
     finished: NDArray[np.int64]
@@ -94,11 +95,12 @@ class Ledger:
         order = np.argsort(table["sequence"], kind="stable")
         rows = {name: column[order] for name, column in table.items()}
         copies = tuple(
-            _copy(record, event, rows["sequence"]) for event in record.of_kind("ledger.copy")
+            copy_read(record, event, rows["sequence"]) for event in record.of_kind("ledger.copy")
         )
         started, ended = record.of_kind("ledger.started"), record.of_kind("ledger.finished")
         return cls(
             name=str(started[0].data.get("ledger", "")) if started else "",
+            sequences=rows["sequence"],
             ids=rows["id"],
             sent=rows["sent"],
             finished=rows["finished"],
@@ -166,7 +168,7 @@ class Ledger:
         return found
 
 
-def _copy(record: Record, event: Event, sequences: NDArray[np.int64]) -> CopyRead:
+def copy_read(record: Record, event: Event, sequences: NDArray[np.int64]) -> CopyRead:
     """What the table has of one copy, by the writes' places in the ledger."""
     table, name = record.table("copies"), str(event.data.get("copy"))
     error = str(event.data.get("error", ""))

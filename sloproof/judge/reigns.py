@@ -105,7 +105,6 @@ def _reign(copy: str, samples: Samples, zero: int | None) -> Reign:
     looks = [_look(samples, n, zero) for n in range(len(samples))]
     known = [look for look in looks if look.role]
     gap = HOLE * _interval(samples)
-    sure: list[Stretch] = []
     possible: list[Stretch] = []
     unasked: list[Stretch] = []
     if not known:
@@ -114,43 +113,53 @@ def _reign(copy: str, samples: Samples, zero: int | None) -> Reign:
         possible.append((-EVER, known[0].finished))
     for one, next_one in pairwise(known):
         blind = _blind(looks, one, next_one, gap)
-        unasked += [(one.finished, _back(next_one))] * blind
-        sure += _surely(one, next_one)
+        unasked += [(one.finished, _back(next_one, one))] * blind
         possible += _perhaps(one, next_one, blind=blind)
     last = known[-1]
     lost = looks[-1].sent > last.sent
     unasked += [(last.finished, EVER)] * lost
     possible += [(last.sent, EVER)] * (lost or last.role == PRIMARY)
-    return Reign(copy, tuple(known), _merged(sure), _merged(possible), _merged(unasked))
+    return Reign(copy, tuple(known), _merged(_surely(known)), _merged(possible), _merged(unasked))
 
 
-def _surely(one: Look, other: Look) -> list[Stretch]:
-    """Primary at both ends of one life: in between, too."""
-    if one.role == other.role == PRIMARY and _one_life(one, other):
-        return [(one.finished, other.sent)]
-    return []
+def _surely(known: Sequence[Look]) -> list[Stretch]:
+    """Primary at both ends of a row of one life: in between, too."""
+    found: list[Stretch] = []
+    first: Look | None = None
+    for look, after in pairwise((*known, None)):
+        if look is None or look.role != PRIMARY:
+            continue
+        first = first or look
+        if after is None or after.role != PRIMARY or not _one_life(look, after):
+            found.append((first.finished, look.sent))
+            first = None
+    return found
 
 
 def _perhaps(one: Look, other: Look, *, blind: bool) -> list[Stretch]:
     """Where it may have been a primary between two looks."""
     if PRIMARY in (one.role, other.role):
-        return [(one.sent, other.finished)]
+        until = other.finished if other.role != STANDBY else max(one.finished, _back(other, one))
+        return [(one.sent, until)]
     if one.role == other.role == STANDBY and _one_life(one, other):
         return []
-    return [(one.sent, _back(other))] if blind else []
+    return [(one.sent, _back(other, one))] if blind else []
 
 
 def _blind(looks: Iterable[Look], one: Look, other: Look, gap: int) -> bool:
     """Whether nobody could look between them, before the later one's life began."""
-    until = _back(other)
+    until = _back(other, one)
     return until - one.sent > gap or any(
         one.sent < look.sent < min(until, other.sent) and not look.role for look in looks
     )
 
 
-def _back(look: Look) -> int:
-    """How far back a look tells: a standby has been one for all of its life."""
-    if look.role == STANDBY and look.since is not None:
+def _back(look: Look, before: Look) -> int:
+    """How far back a look tells: a standby has been one for all of its life.
+
+    A life that began before the copy was last seen in another one has a clock that can't be right.
+    """
+    if look.role == STANDBY and look.since is not None and look.since + CLOCK > before.sent:
         return min(look.sent, look.since + CLOCK)
     return look.sent
 

@@ -244,6 +244,15 @@ class Target:
     arms: tuple[str, ...] = ()
     """Which faults it is prepared for since its start."""
 
+    def regions(self) -> frozenset[str]:
+        """Every region in which a copy is."""
+        found = {
+            service.region_of(copy)
+            for service in self.services.values()
+            for copy in service.instances
+        }
+        return frozenset(found - {""})
+
     def region_at(self, service: str, instance: str = "") -> str:
         """The region at an end of a link: the copy's, or that which all copies are in, else ""."""
         found = self.services.get(service)

@@ -84,6 +84,7 @@ class RecoveryFigures:
     faults: tuple[str, ...] = ()
     rto_s: Bounds | None = None
     censored: bool = False
+    from_detection_s: float | None = None
     phases: tuple[PhaseFigures, ...] = ()
 
 

@@ -69,6 +69,8 @@ class Waterfall:
     rto: str
     censored: bool
     bars: tuple[Bar, ...]
+    from_detection: str
+    """The same by the other clock: from the system's own detection, where it told of one."""
 
 
 def tiles(verdict: Verdict, shown: Figures, traffic: Traffic | None) -> list[Tile]:
@@ -169,6 +171,9 @@ def waterfall(recovery: RecoveryFigures) -> Waterfall:
         name=_recovery_name(recovery),
         rto=_took(recovery),
         censored=recovery.censored,
+        from_detection=words.seconds(recovery.from_detection_s)
+        if recovery.from_detection_s is not None
+        else "",
         bars=tuple(
             Bar(
                 name=name,

@@ -34,7 +34,7 @@ from sloproof.spec.written import ExperimentSpec, Metadata
 KIND = "Experiment"
 _NOTHING = Duration(0)
 _OBJECTIVES = ("slo", "recovery")
-_NAMES = (*_OBJECTIVES, "service", "instance", "store", "volume")
+_NAMES = (*_OBJECTIVES, "service", "instance", "store", "volume", "region")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,7 @@ def check_named(experiment: Experiment, target: Target, problems: Problems) -> N
         "instance": copies,
         "store": set(target.stores),
         "volume": set(target.volumes),
+        "region": target.regions(),
     }
     for place, kind, name in _named(experiment):
         if kind in known and name not in known[kind]:

@@ -201,11 +201,7 @@ def _hint(where: Selector, target: Target) -> str:
     called |= {link.source_instance for link in target.links}
     called |= {link.target_instance for link in target.links}
     copies = {copy.name for service in target.services.values() for copy in service.instances}
-    regions = {
-        service.region_of(copy)
-        for service in target.services.values()
-        for copy in service.instances
-    }
+    regions = set(target.regions())
     for value, known in (
         (where.service, services),
         (where.source, called),

@@ -35,6 +35,8 @@ class WrittenCopy:
     strange: Sequence[str] = ()
     error: str = ""
     stable: bool = True
+    until: tuple[float, float] | None = None
+    """The moment as of which a backup was restored into it, give or take the second figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +74,14 @@ class WrittenLedger:
         begin = written[0]["intended"] / 1e9 if written else 0.0
         yield begin, "ledger.started", {"ledger": self.name, **facts}
         for copy in self.copies:
-            told = {"copy": copy.name, "role": copy.role, "error": copy.error}
+            told: dict[str, Any] = {"copy": copy.name, "role": copy.role, "error": copy.error}
             count = len(list(self._rows_of(copy)))
-            yield copy.at, "ledger.copy", {**told, "stable": copy.stable, "rows": count}
+            told |= {"stable": copy.stable, "rows": count}
+            if copy.until is None:
+                yield copy.at, "ledger.copy", told
+            else:
+                until, error = (round(moment * 1e9) for moment in copy.until)
+                yield copy.at, "ledger.restored", {**told, "until": until, "error_ns": error}
         planned = len(written) if self.planned is None else self.planned
         end = {"planned": planned, "rows": len(written), "read": self.read, "exit": self.exit}
         yield 25.0, "ledger.finished", end

@@ -12,7 +12,7 @@ from sloproof.record.writer import RecordWriter
 
 TIMES = frozenset({"intended", "sent", "finished", "time"})
 TABLES = ("requests", "probes", "calls", "writes", "copies", "signals")
-TOLD = {"system": "time", "load.started": "at"}
+TOLD = {"system": "time", "load.started": "at", "ledger.restored": "until"}
 """Events that hold a time in their data, and under which name."""
 
 

@@ -167,6 +167,21 @@ def test_what_others_give_back_is_taken_too(stores: Pair) -> None:
         effect.undo(prior)
 
 
+def test_a_privileged_client_that_comes_and_goes_lets_nobody_in(stores: Pair) -> None:
+    effect = held(stores)
+    prior = effect.capture()
+    effect.apply(prior)
+    try:
+        for _ in range(20):
+            with Connection(stores.primary.dsn) as owner:
+                ours = owner.value(HELD)
+                wait_for(lambda: free(owner) < 0)
+                assert _refused(stores.primary.client_dsn)
+                assert owner.value(HELD) == ours
+    finally:
+        effect.undo(prior)
+
+
 def test_the_holder_dies_with_whoever_started_it(stores: Pair) -> None:
     effect = held(stores)
     code = (

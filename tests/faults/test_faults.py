@@ -85,6 +85,32 @@ def test_a_kill_keeps_the_laws_and_the_platform_heals_it(platform: Local) -> Non
     assert again[copy.name] != copy.incarnation
 
 
+@pytest.fixture
+def regions(platform: Local) -> Local:
+    """The system with its speech in a region of its own."""
+    services = dict(platform.target.services)
+    services["speech"] = replace(services["speech"], region="a")
+    platform.attach(replace(platform.target, services=services))
+    return platform
+
+
+@pytest.mark.parametrize("how", ["kill", "cut"])
+def test_a_region_that_is_lost_is_all_that_stands_in_it(regions: Local, how: str) -> None:
+    fault = FAULTS["region_loss"](how=how)
+    where = where_of(fault, Selector(region="a"), regions)
+    assert where.names == {"speech-1", "dialogue-1-speech", "dialogue-2-speech"}
+    check_fault(fault, where, regions)
+    steps = list(fault.plan(where, regions))
+    assert len(steps) == (1 if how == "kill" else 2)
+
+
+def test_the_links_of_a_region_are_cut_and_come_back(regions: Local) -> None:
+    fault = FAULTS["region_loss"](how="cut")
+    for step in fault.plan(where_of(fault, Selector(region="a"), regions), regions):
+        assert isinstance(step, Effect)
+        check_effect(step)
+
+
 def test_commands_keep_the_laws(platform: Local, tmp_path: Path) -> None:
     flag = str(tmp_path / "flag")
     fault = FAULTS["command"](

@@ -17,6 +17,7 @@ from sloproof.contracts import (
     Window,
 )
 from sloproof.judge.faults import ProvenFault
+from sloproof.judge.ledger import Ledger
 from sloproof.judge.reigns import Reign, copies_of, overlaps, reigns
 from sloproof.judge.study import faults_of
 from sloproof.judge.two_sided import first_acknowledged, two_sided
@@ -103,7 +104,7 @@ def _at_most_one(evidence: Evidence, found: tuple[Reign, ...], window: Window) -
     """FAIL where two were seen, or where writes show it; PASS where there was no room for two."""
     zero = evidence.windows["run"].begin
     both = overlaps(found, window.begin, window.end, sure=True)
-    lost = two_sided(evidence.record, found)
+    lost = two_sided(Ledger.of(evidence.record), found)
     lasted = sum(end - begin for _, _, (begin, end) in both)
     numbers = (
         Number("two primaries", at(lasted), "s"),
@@ -180,8 +181,9 @@ def _changes(evidence: Evidence, found: tuple[Reign, ...], window: Window) -> It
             continue
         (low, high), new = min(taken)
         high_or_none: int | None = high
-        if evidence.record.has("writes"):
-            written = first_acknowledged(evidence.record, after=high)
+        ledger = Ledger.of(evidence.record)
+        if ledger is not None:
+            written = first_acknowledged(ledger, after=high)
             high_or_none = None if written is None else max(high, written)
         yield Change(
             fault.name,

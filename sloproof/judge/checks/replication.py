@@ -169,7 +169,7 @@ def _caught_up(
     late = after & ~(lag.complete & (lag.took <= at_most.seconds))
     proven = after & (lag.took > at_most.seconds)
     last = int(lag.sent[late].max()) if late.any() else None
-    good = lag.finished[after & ~late & (lag.sent > (-1 if last is None else last))]
+    good = lag.sent[after & ~late & (lag.sent > (-1 if last is None else last))]
     high = int(good.min()) - ended[0] if len(good) else None
     low = max(0, int(lag.sent[proven].max()) - ended[1]) if proven.any() else 0
     bound = None if high is None else at(high)

@@ -1,0 +1,305 @@
+"""Replication, backups and shifted traffic over hand-written records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sloproof.contracts import Duration, Outcome, Ratio, Sense
+from sloproof.judge.checks.backup import Backup
+from sloproof.judge.checks.replication import Replication
+from sloproof.judge.checks.traffic_shift import TrafficShift
+from sloproof.model.verdict import Finding
+from sloproof.testing import check_check, evidence_of
+from sloproof.testing.ledger import WrittenCopy, WrittenLedger
+from sloproof.testing.record import RecordBuilder, WrittenFault
+from tests.judge.cases import built, claim, line
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+LAG = WrittenFault(
+    name="lag", at=10, until=15, kind="replication_lag", sense=Sense.DELAY, size=2.0, tolerance=0.1,
+    target={"instance": {"name": "b", "service": "db-b"}},
+)  # fmt: skip
+GONE = WrittenFault(
+    name="gone", at=10, kind="region_loss", sense=Sense.GONE, lasting=True, healed=20,
+    target={"instance": {"name": "web-a", "service": "web-a"}},
+)  # fmt: skip
+
+
+def run(*faults: WrittenFault) -> RecordBuilder:
+    builder = RecordBuilder()
+    builder.phases(warmup=0, baseline=2, faults=10, recovery=15, restore=25)
+    for fault in faults:
+        builder.fault(fault)
+    return builder
+
+
+def judged(builder: RecordBuilder, folder: Path, check: Any, fault: str, **more: Any) -> Finding:
+    record = built(builder, folder)
+    return claim(record, line(check, **more), load=None, faults=(fault,)).finding
+
+
+# -- replication
+
+PROMPT = "0s 25s 200ms 5ms yes 0.004 -"
+
+
+def lagging(*rows: str, other: str = "0s 25s 200ms 1ms no nan no_primary") -> RecordBuilder:
+    builder = run(LAG)
+    builder.event(1, "target.state", when="before", stores={"db": ["a", "b"]})
+    head = "from to every took ok value detail\n"
+    builder.probe("lag:db:a", head + other)
+    builder.probe("lag:db:b", head + "\n".join(rows))
+    return builder
+
+
+LATE = (
+    "0s 10s 200ms 5ms yes 0.004 -",
+    "10s 15s 200ms 2s yes 2.0 -",
+    "15s 16s 200ms 1s yes 0.9 -",
+    "16s 25s 200ms 5ms yes 0.004 -",
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "during", "at_most", "outcome", "words"),
+    [
+        ((PROMPT,), "run", "10ms", PASS, "b: 0 writes of 115 took longer than 10ms, the slowest 4"),
+        ((PROMPT,), "run", "3ms", FAIL, "b: 115 writes of 115 took longer than 3ms"),
+        (LATE, "run", "1s", FAIL, "b: 25 writes of 115 took longer than 1s, the slowest 2 s"),
+        (LATE, "baseline", "1s", PASS, "b: 0 writes of 40"),
+        (LATE, "run", "2s", PASS, "the slowest 2 s"),
+        # A write that never came within its time-out took at least that long.
+        (
+            ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 3s no nan timeout"),
+            "run",
+            "2s",
+            FAIL,
+            "",
+        ),
+        (
+            ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 3s no nan timeout"),
+            "run",
+            "4s",
+            INCONCLUSIVE,
+            "b: when 75 writes came is not known",
+        ),
+        (
+            ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 1ms no nan refused"),
+            "run",
+            "1s",
+            INCONCLUSIVE,
+            "b: when 75 writes came is not known",
+        ),
+        (("0s 25s 200ms 1ms no nan promoted",), "run", "1s", INCONCLUSIVE, "no copy of db was a"),
+    ],
+)
+def test_every_write_has_to_be_visible_in_time(
+    tmp_path: Path,
+    rows: tuple[str, ...],
+    during: str,
+    at_most: str,
+    outcome: Outcome,
+    words: str,
+) -> None:
+    check = Replication(store="db", at_most=Duration.parse(at_most))
+    found = judged(lagging(*rows), tmp_path, check, "lag", during=during)
+    assert found.outcome is outcome, found.reason
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("at_most", "within", "outcome"),
+    [
+        ("1s", "100ms", PASS),
+        ("500ms", "1s", PASS),
+        ("500ms", "900ms", INCONCLUSIVE),
+        ("500ms", "500ms", FAIL),
+        ("1ms", "5s", FAIL),
+        ("1ms", "15s", INCONCLUSIVE),
+    ],
+)
+def test_after_the_fault_it_has_to_catch_up(
+    tmp_path: Path, at_most: str, within: str, outcome: Outcome
+) -> None:
+    """The fault ends at 15.0 to 15.05 s; the last late write is of 15.8 s, the next of 16 s."""
+    check = Replication(store="db", at_most=Duration.parse(at_most), within=Duration.parse(within))
+    found = judged(lagging(*LATE), tmp_path, check, "lag")
+    assert found.outcome is outcome, found.reason
+
+
+def test_without_samples_of_every_copy_nothing_is_shown(tmp_path: Path) -> None:
+    builder = run(LAG)
+    builder.event(1, "target.state", when="before", stores={"db": ["a", "b", "c"]})
+    for name in "ab":
+        builder.probe(f"lag:db:{name}", "from to every took ok value\n" + PROMPT[:-2])
+    check = Replication(store="db", at_most=Duration.parse("1s"))
+    found = judged(builder, tmp_path, check, "lag")
+    assert (found.outcome, found.reason) == (INCONCLUSIVE, "how late c was is not recorded")
+
+
+# -- backup
+
+WRITES = "at every count outcome\n2s 10ms 500 ack\n7s 10ms 10 failed\n7.1s 10ms 500 ack"
+"""Acknowledged are 0 … 499 until 7 s, 510 … 1009 from 7.1 s on."""
+AFTER = range(510, 1010)
+
+
+def restored(name: str = "scratch", **more: Any) -> WrittenCopy:
+    given: dict[str, Any] = {"role": "", "until": (7.035, 0.015), "lacks": AFTER}
+    return WrittenCopy(name=name, **{**given, **more})
+
+
+@pytest.mark.parametrize(
+    ("copies", "outcome", "words"),
+    [
+        (
+            (restored(),),
+            PASS,
+            "scratch, restored as of 5.02 s after warm-up (± 15 ms), holds all 5",
+        ),
+        ((restored(lacks=[499, *AFTER]),), FAIL, "1 write acknowledged before it missing (run-1-"),
+        ((restored(lacks=range(520, 1010)),), FAIL, "10 writes of after it there"),
+        ((restored(has=[505]),), FAIL, "1 write there that was never applied (run-1-000505)"),
+        ((restored(twice=[3]),), FAIL, "1 write there more than once"),
+        ((restored(strange=["x"]),), FAIL, "1 id unknown"),
+        ((restored(error="refused"),), INCONCLUSIVE, "scratch could not be read back: refused"),
+        ((restored(until=(1.2, 0.3), lacks=range(1010)),), INCONCLUSIVE, "no write was acknowled"),
+        ((restored(until=(24.0, 0.0), lacks=()),), INCONCLUSIVE, "so any copy would do"),
+        ((), INCONCLUSIVE, "no restored copy was read back"),
+        ((restored(), restored("other", lacks=[0, *AFTER])), FAIL, "other, restored as of"),
+    ],
+)
+def test_a_restore_holds_what_was_acknowledged_up_to_its_moment(
+    tmp_path: Path, copies: tuple[WrittenCopy, ...], outcome: Outcome, words: str
+) -> None:
+    builder = run(LAG)
+    builder.ledger(WrittenLedger(writes=WRITES, copies=(WrittenCopy(name="a"), *copies)))
+    found = judged(builder, tmp_path, Backup(), "lag")
+    assert found.outcome is outcome, found.reason
+    assert words in found.reason
+
+
+def test_a_write_in_flight_at_the_moment_may_be_there_or_not(tmp_path: Path) -> None:
+    """The moment lies in that of write 510, which was sent at 7.1 s and acknowledged 2 ms later."""
+    for number, has in enumerate(([], [510])):
+        builder = run(LAG)
+        copy = restored(until=(7.101, 0.0005), has=has)
+        builder.ledger(WrittenLedger(writes=WRITES, copies=(WrittenCopy(name="a"), copy)))
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert judged(builder, folder, Backup(copy="scratch"), "lag").outcome is PASS
+
+
+# -- traffic
+
+INSTANCES = [
+    {"name": "web-a", "service": "web-a", "region": "a"},
+    {"name": "web-b", "service": "web-b", "region": "b"},
+    {"name": "gate", "service": "gate", "region": ""},
+]
+BEFORE = "0s 10ms 1000 gate web-a gate web-a ok"
+
+
+def shifted(*rows: str, fault: WrittenFault = GONE) -> RecordBuilder:
+    builder = run(fault)
+    builder.event(1, "target.state", when="before", instances=INSTANCES)
+    builder.calls("\n".join(("at every count from to instance callee outcome", *rows)))
+    return builder
+
+
+@pytest.mark.parametrize(
+    ("rows", "within", "outcome"),
+    [
+        ((BEFORE, "10s 10ms 1000 gate web-b gate web-b ok"), "1s", PASS),
+        # 50 of 900 attempts still go where nobody is.
+        (
+            (
+                BEFORE,
+                "10s 10ms 1000 gate web-b gate web-b ok",
+                "12s 10ms 50 gate web-a gate web-a refused",
+            ),
+            "1s",
+            FAIL,
+        ),
+        (
+            (
+                BEFORE,
+                "10s 10ms 1000 gate web-b gate web-b ok",
+                "12s 10ms 50 gate web-a gate web-a rejected",
+            ),
+            "1s",
+            PASS,
+        ),
+        ((BEFORE, "10s 10ms 300 gate web-a gate web-a refused"), "1s", FAIL),
+        ((BEFORE, "10s 10ms 300 gate web-a gate web-a refused"), "5s", INCONCLUSIVE),
+        (("10s 10ms 1000 gate web-b gate web-b ok",), "1s", INCONCLUSIVE),
+        # Calls within the region are nobody's traffic.
+        (("0s 10ms 2000 web-a web-b web-a web-b ok",), "1s", INCONCLUSIVE),
+        # It was shifted in the very moment that counts.
+        (
+            (
+                BEFORE,
+                "10s 5ms 200 gate web-a gate web-a refused",
+                "11s 5ms 6 gate web-a gate web-a refused",
+                "11.06s 100ms 80 gate web-b gate web-b ok",
+            ),
+            "1s",
+            INCONCLUSIVE,
+        ),
+    ],
+)
+def test_the_share_of_calls_into_each_region_decides(
+    tmp_path: Path, rows: tuple[str, ...], within: str, outcome: Outcome
+) -> None:
+    check = TrafficShift(source="a", to="b", within=Duration.parse(within))
+    found = judged(shifted(*rows), tmp_path, check, "gone")
+    assert found.outcome is outcome, found.reason
+
+
+def test_so_much_is_enough_as_is_asked_for(tmp_path: Path) -> None:
+    rows = (
+        BEFORE,
+        "11.1s 10ms 90 gate web-b gate web-b ok",
+        "12s 10ms 10 gate web-a gate web-a ok",
+    )
+    check = TrafficShift(
+        source="a", to="b", within=Duration.parse("1s"), at_least=Ratio.parse("90%")
+    )
+    found = judged(shifted(*rows), tmp_path, check, "gone")
+    assert found.outcome is PASS, found.reason
+    assert "90% of 100 calls went to b from 1s after gone on (at least 90%)" in found.reason
+
+
+# -- laws
+
+
+def _backed_up() -> RecordBuilder:
+    builder = run(LAG)
+    builder.ledger(WrittenLedger(writes=WRITES, copies=(WrittenCopy(name="a"), restored())))
+    return builder
+
+
+CHECKS: Mapping[str, tuple[Any, Any]] = {
+    "replication": (
+        Replication(store="db", at_most=Duration.parse("1s")),
+        lambda: lagging(PROMPT),
+    ),
+    "backup": (Backup(), _backed_up),
+    "traffic_shift": (
+        TrafficShift(source="a", to="b", within=Duration.parse("1s")),
+        lambda: shifted(BEFORE, "10s 10ms 1000 gate web-b gate web-b ok"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+def test_the_checks_keep_the_laws(tmp_path: Path, kind: str) -> None:
+    check, builder = CHECKS[kind]
+    record = built(builder(), tmp_path)
+    check_check(check, evidence_of(record), PASS)
+    assert replace(check) == check

@@ -1,0 +1,132 @@
+"""Whole runs on a real primary and its standby: fail-over, split brain, lag, no connections."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sloproof.effects.postgres import Connection
+from sloproof.effects.replay_delay import IN_USE
+from tests.system.drills import Drill, drill
+from tests.system.running import Ran, soon
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Drill]:
+    with drill(tmp_path) as made:
+        yield made
+
+
+def said(dsn: str, statement: str) -> str:
+    with Connection(dsn) as server:
+        return server.value(statement)
+
+
+def reasons(ran: Ran) -> str:
+    return "\n".join(claim["reason"] for claim in ran.said["claims"])
+
+
+def witnessed(stores: Drill, ran: Ran) -> tuple[bool, str, float | None]:
+    [fault] = stores.verdict(ran)["measures"]["faults"]
+    return fault["witnessed"], fault["witness_reason"], fault["measured"]
+
+
+def test_a_killed_primary_is_replaced_and_there_are_never_two(stores: Drill) -> None:
+    stores.write("""
+  ledger: {name: rows, rate: 50/s}
+  faults: [{name: blow, inject: primary_kill, where: {store: db}, at: 3s}]
+  verify: [{failover: {store: db, within: 5s}}]
+""")
+    ran = stores.run()
+    assert ran.outcomes() == {"failover:db": "PASS"}, reasons(ran)
+    assert witnessed(stores, ran)[:2] == (True, "")
+    [claim] = ran.said["claims"]
+    assert "at no moment two of db-a and db-b were primaries" in claim["reason"]
+    assert "db-b was the primary between" in claim["reason"]
+    assert ran.status == 0, ran.words
+    assert said(stores.stores.primary.dsn, "select pg_is_in_recovery()") == "t"
+
+
+def test_a_primary_that_is_not_fenced_is_split_brain(stores: Drill) -> None:
+    stores.write("""
+  faults:
+    - name: blind
+      inject: command
+      with: {apply: [touch, blind], undo: [rm, blind], observe: [test, -e, blind]}
+      at: 3s
+      for: 2s
+  verify: [{failover: db}]
+""")
+    ran = stores.run()
+    assert (ran.status, ran.outcomes()) == (1, {"failover:db": "FAIL"}), reasons(ran)
+    [claim] = ran.said["claims"]
+    assert "db-a and db-b were both primaries for" in claim["reason"]
+
+
+def test_a_late_standby_is_measured_and_catches_up(stores: Drill) -> None:
+    stores.write("""
+  faults:
+    - {name: lag, inject: replication_lag, where: {store: db}, with: {delay: 1s}, at: 3s, for: 4s}
+  verify:
+    - {replication: {store: db, at_most: 500ms}, during: baseline}
+    - {replication: {store: db, at_most: 500ms, within: 2s}, name: after}
+    - {replication: {store: db, at_most: 500ms}, during: {fault: lag}}
+""")
+    ran = stores.run()
+    assert ran.outcomes() == {
+        "replication:db@baseline": "PASS",
+        "replication:after": "PASS",
+        "replication:db@lag": "FAIL",
+    }, reasons(ran)
+    seen, reason, measured = witnessed(stores, ran)
+    assert seen, reason
+    assert measured == pytest.approx(1.0, abs=0.05)
+    assert said(stores.stores.standby.dsn, IN_USE) == "0"
+
+
+def test_a_store_without_connections_is_seen_by_its_clients(stores: Drill) -> None:
+    stores.write("""
+  faults:
+    - name: full
+      inject: connection_exhaustion
+      where: {store: db, role: primary}
+      at: 3s
+      for: 3s
+  verify: [{failover: db}]
+""")
+    ran = stores.run()
+    assert ran.outcomes() == {"failover:db": "PASS"}, reasons(ran)
+    seen, reason, measured = witnessed(stores, ran)
+    assert seen, reason
+    assert measured == pytest.approx(1.0, abs=0.1)
+    assert said(stores.stores.primary.client_dsn, "select 1") == "1"
+
+
+def test_a_run_that_dies_amid_its_faults_leaves_nothing_of_them(stores: Drill) -> None:
+    stores.write("""
+  faults:
+    - {name: lag, inject: replication_lag, where: {store: db}, with: {delay: 7s}, at: 3s, for: 60s}
+    - name: full
+      inject: connection_exhaustion
+      where: {store: db, role: primary}
+      at: 3s
+      for: 60s
+  verify: [{failover: db}]
+""")
+    primary, standby = stores.stores.primary, stores.stores.standby
+    run = stores.start()
+    try:
+        held = "select count(*) from pg_stat_activity where application_name like 'sloproof-2%'"
+        soon(lambda: said(standby.dsn, IN_USE) == "7000", 40, "the delay")
+        soon(lambda: int(said(primary.dsn, held)) > 40, 40, "the holder")
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        soon(lambda: said(standby.dsn, IN_USE) == "0", 20, "the end of the delay")
+        soon(lambda: said(primary.dsn, held) == "0", 20, "the end of the holder")
+        assert said(primary.client_dsn, "select 1") == "1"
+    finally:
+        run.kill()
+        run.wait()
