@@ -83,7 +83,7 @@ def samples_that_would_do(
         low, high = high, high * 2
         if high > MOST_SAMPLES:
             return None
-    while (high - low) * 100 > high:
+    while high - low > 1 and (high - low) * 100 > high:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     unit: int = 10 ** max(0, len(str(high)) - 3)

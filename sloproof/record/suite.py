@@ -78,9 +78,13 @@ class SuiteWriter:
         """Write a whole JSON file of the record."""
         self.text(name, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
+    def close(self) -> None:
+        """Close the chain without sealing: the record stays a readable prefix."""
+        self._chain.close()
+
     def seal(self) -> None:
         """Hash every file and every record's seal; a record without one is noted as such."""
-        self._chain.close()
+        self.close()
         body = {
             "algorithm": "sha256",
             "files": {
@@ -142,7 +146,7 @@ class SuiteRecord:
     def reviews(self) -> tuple[Event, ...]:
         """What people decided afterwards; raises `BrokenRecord` where that belongs to another."""
         path = self.folder / REVIEW
-        if not path.is_file():
+        if not self.sealed or not path.is_file():
             return ()
         first, *others = [_event(path, line) for line in read_chain(path).lines]
         if first.data.get("seal") != digest(self.folder / SEAL):

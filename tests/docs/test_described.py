@@ -29,6 +29,16 @@ from sloproof.spec.experiment import (
 from sloproof.spec.objectives import Matcher
 from sloproof.spec.plain import as_written
 from sloproof.spec.shapes import keys_of
+from sloproof.spec.suite import (
+    Across,
+    Corrective,
+    Gate,
+    Manual,
+    Participant,
+    Plan,
+    StepEntry,
+    SuiteSpec,
+)
 from sloproof.spec.target import (
     Allow,
     Discover,
@@ -49,8 +59,8 @@ from sloproof.spec.target import (
 from sloproof.spec.written import ExperimentSpec, FaultEntry, RecoverySpec, Siblings
 from tests.docs.pages import PAGES, ROOT, Row, code, tables
 
-EXPERIMENTS, TARGETS, OBJECTIVES = (
-    f"docs/{name}.md" for name in ("experiments", "targets", "objectives")
+EXPERIMENTS, TARGETS, OBJECTIVES, DRILLS = (
+    f"docs/{name}.md" for name in ("experiments", "targets", "objectives", "drills")
 )
 OF_THE_LOADER = {"origin", "folder", "name"}
 """Fields of models that no key of a file gives; `name` is the metadata's."""
@@ -70,6 +80,8 @@ KEYS: list[tuple[str, Any]] = [
     *((TARGETS, each) for each in (TargetProbe, TraceSource, EventSource, SwitchSpec, Allow)),
     *((TARGETS, each) for each in (LedgerSpec, SqlWrite, Store, StoreCopy)),
     *((OBJECTIVES, each) for each in (RecoverySpec, Matcher)),
+    *((DRILLS, each) for each in (SuiteSpec, StepEntry, Manual, Gate, Across)),
+    *((DRILLS, each) for each in (Plan, Participant, Corrective)),
 ]
 
 
@@ -107,19 +119,25 @@ def test_the_fields_of_a_kind_are_those_that_are_described(room: str, kind: str)
 
 BEFORE_THE_SPEC = {"metadata", "variables"}
 """What is read before the shape of a spec is."""
+TOLD_IN_WORDS = {"recovery", "gate", "corrective"}
+"""Mappings with several defaults."""
 TABLES: list[tuple[str, str, Any]] = [
     (EXPERIMENTS, "## The frame", ExperimentSpec),
     (EXPERIMENTS, "## Load", Load),
     (EXPERIMENTS, "## Ledger", Ledger),
     (OBJECTIVES, "## Recovery objectives", RecoverySpec),
+    (DRILLS, "## The frame", SuiteSpec),
+    (DRILLS, "## Steps", StepEntry),
+    (DRILLS, "## Gates", Gate),
 ]
 
 
 @pytest.mark.parametrize(("page", "heading", "shape"), TABLES)
 def test_a_table_of_keys_has_the_defaults_that_hold(page: str, heading: str, shape: Any) -> None:
     rows = {row.names[0].removeprefix("spec."): row.cells[-1] for row in tables(page, heading)[0]}
-    assert set(rows) - BEFORE_THE_SPEC == set(keys_of(shape)) - {"description"}
-    for key in set(rows) - BEFORE_THE_SPEC - {"recovery"}:  # that has two, told in words
+    before = BEFORE_THE_SPEC - set(keys_of(shape))
+    assert set(rows) - before - {"description"} == set(keys_of(shape)) - {"description"}
+    for key in set(rows) - before - TOLD_IN_WORDS:
         agree(rows[key].strip("`") or None, defaults(shape)[key], key)
 
 

@@ -19,20 +19,26 @@ from sloproof.extensions import Extensions
 from sloproof.model.target import EventSource, TraceSource
 from sloproof.run.system_events import SystemEvents
 from sloproof.run.traces import Anchor, read_calls
-from sloproof.spec import load_experiment, load_objectives
+from sloproof.spec import load_experiment, load_objectives, load_suite
 from tests.docs.pages import LINK, PAGES, ROOT, Block, anchors, blocks, code
 
-FOLDERS = {"Experiment": "experiments", "Target": "experiments/targets"}
+FOLDERS = {
+    "Experiment": "experiments",
+    "Target": "experiments/targets",
+    "Suite": "experiments/suites",
+}
 FILES = {
     "perf/locustfile.py": "from locust import FastHttpUser, task\n\n"
     "class Buyer(FastHttpUser):\n    @task\n    def buy(self):\n        self.client.get('/')\n",
 }
 PART = "fragment"
 EXAMPLES = list(blocks("yaml"))
-WHOLE = [each for each in EXAMPLES if each.mark != PART]
+OF_A_SUITE = "suite-fragment"
+WHOLE = [each for each in EXAMPLES if each.mark not in (PART, OF_A_SUITE)]
 OF_DOCS = [each for each in WHOLE if each.page.parent == ROOT / "docs"]
 EXPERIMENTS = [each for each in OF_DOCS if each.data.get("kind") == "Experiment"]
 TARGETS = [each for each in OF_DOCS if each.data.get("kind") == "Target"]
+SUITES = [each for each in OF_DOCS if each.data.get("kind") == "Suite"]
 ENVOY = [each for each in EXAMPLES if each.text.startswith("kind: upstream")]
 PARTS = [each for each in EXAMPLES if each.mark == PART and each not in ENVOY]
 OF_A_TARGET = {"probes", "start", "volumes", "arms"}
@@ -67,7 +73,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_kind_is_shown_whole() -> None:
     shown = {each.data["kind"] for each in WHOLE}
-    assert {"Experiment", "Target", "SLO", "AlertPolicy", "RecoveryObjective"} <= shown
+    assert {"Experiment", "Target", "Suite", "SLO", "AlertPolicy", "RecoveryObjective"} <= shown
 
 
 @pytest.mark.parametrize("example", WHOLE, ids=str)
@@ -89,6 +95,20 @@ def test_a_target_in_docs_is_valid(project: Path, example: Block) -> None:
     text += f"spec: {{target: {name}, verify: [{{steady_state: {{}}}}]}}\n"
     calm = write(project, "experiments/calm.yaml", text)
     assert load_experiment(calm, project=project).target.name == name
+
+
+@pytest.mark.parametrize("example", SUITES, ids=str)
+def test_a_suite_in_docs_is_valid(project: Path, example: Block) -> None:
+    name = example.data["metadata"]["name"]
+    assert load_suite(project / f"experiments/suites/{name}.yaml").suite.name == name
+
+
+@pytest.mark.parametrize("part", [each for each in EXAMPLES if each.mark == OF_A_SUITE], ids=str)
+def test_a_part_of_a_suite_fits_into_the_whole(project: Path, part: Block) -> None:
+    [example] = SUITES
+    whole = {**example.data, "spec": {**example.data["spec"], **part.data}}
+    file = write(project, "experiments/suites/whole.yaml", yaml.safe_dump(whole, sort_keys=False))
+    assert load_suite(file).suite.verify
 
 
 def test_the_objectives_in_docs_are_valid(project: Path) -> None:

@@ -137,3 +137,8 @@ def test_the_intervals_cover_as_often_as_they_promise() -> None:
     goods = chance.binomial(400, 0.97, size=600)
     covered = sum(lower_bound(int(good), 400, SURE) <= decimal(Fraction("0.97")) for good in goods)
     assert covered >= 0.94 * 600
+
+
+def test_the_samples_that_would_do_are_found_among_few() -> None:
+    """Below a hundred no two numbers are within a hundredth of each other: it must end all same."""
+    assert samples_that_would_do(29, 30, Fraction(9, 10), SURE) == 61

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sloproof.contracts import Duration, Fault
@@ -108,7 +108,9 @@ class Simulation:
         origin = self.clock.now()
         record = RecordWriter(self.folder / ("record" if run == "sim" else run))
         record.event(0, "run.started", run=run, experiment=experiment.name)
-        crew = self._crew(origin, loaded=experiment.load is not None)
+        crew = self._crew(origin)
+        if experiment.load is None:
+            crew = replace(crew, load=None)
         engine = Engine(
             experiment,
             objectives or {},
@@ -122,7 +124,7 @@ class Simulation:
         )
         return engine.run()
 
-    def _crew(self, origin: int, *, loaded: bool) -> Crew:
+    def _crew(self, origin: int) -> Crew:
         server = SimServer(self.platform, "web")
         target = Target(
             name="world",
@@ -137,7 +139,7 @@ class Simulation:
             clock=self.clock,
             platform=self.platform,
             prober=SimProber(self.clock, server),
-            load=SimLoad(self.clock, server, RATE, 20_000_000) if loaded else None,
+            load=SimLoad(self.clock, server, RATE, 20_000_000),
             observer=SimHealer(self.clock, self.platform, healing, origin),
             guard=self.guard,
             complete=lambda found: target,

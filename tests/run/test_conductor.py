@@ -143,7 +143,8 @@ class Drill:
 
     def says(self, after: float, **answer: object) -> None:
         """Somebody answers so many seconds from now."""
-        at, said = self.clock.now() + after * 1e9, []
+        at = self.clock.now() + after * 1e9
+        said: list[bool] = []
         body = {"by": "Ada", "note": "", "failed": False, "wall_ns": 7, **answer}
 
         def listen(before: int, now: int) -> None:
@@ -286,7 +287,12 @@ def test_what_could_not_be_reverted_at_the_end_is_told(drill: Drill) -> None:
 
 
 def test_a_target_is_held_as_long_as_it_stays_the_same(tmp_path: Path) -> None:
-    steps = [loaded("a"), manual("look"), loaded("b"), loaded("c", "other")]
+    steps: list[Step | Loaded] = [
+        loaded("a"),
+        manual("look"),
+        loaded("b"),
+        loaded("c", "other"),
+    ]
     drill = Drill(tmp_path, steps, gate=Gate(probes=()))
     drill.conduct()
     assert drill.done == ["hold world", "a", "b", "release", "hold other", "c", "release"]
@@ -333,7 +339,7 @@ def test_a_whole_drill_in_the_simulated_world_passes(tmp_path: Path) -> None:
     drill.performs = perform
     drill.says(62 * MINUTE, step="look")
     assert drill.conduct() == SuiteResult("completed")
-    assert sim.clock.now() - simulation.SimClock().now() > 60 * MINUTE * 1e9
+    assert sim.clock.now() - SimClock().now() > 60 * MINUTE * 1e9
     gates = [one for one in runs.values() if one.verdict.experiment.startswith("gate")]
     assert [one.verdict.outcome for one in gates] == ["PASS"] * 3
     assert set(drill.record.seals) == set(runs)

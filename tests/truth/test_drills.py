@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from sloproof.record.suite import SuiteRecord
-from tests.truth.bench import EXPERIMENTS, Bench, soon
+from tests.truth.bench import EXPERIMENTS, LONGEST, Bench, soon
 
 SUITE = EXPERIMENTS / "suites" / "drill.yaml"
-SOON = 60.0
+SOON = LONGEST
 """Seconds for anything that a run comes to: the machine may be busy with others."""
-REVERTED = 30.0
+REVERTED = 60.0
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.stop()
 
 
-def begin(bench: Bench, *more: str, patience: str = "100s") -> subprocess.Popen[str]:
+def begin(bench: Bench, *more: str, patience: str = "300s") -> subprocess.Popen[str]:
     given = {"state": bench.file, "flag": bench.flag, "patience": patience}
     sets = [f"--set={name}={value}" for name, value in given.items()]
     runs = f"--runs={bench.folder / 'runs'}"
@@ -51,7 +51,7 @@ def waits(bench: Bench) -> bool:
 
 def in_force(bench: Bench, step: str) -> bool:
     said = running(bench)
-    return said.get("step") == step and bool(said.get("faults"))
+    return said.get("step") == step and said.get("phase") == "faults"
 
 
 def nothing_is_left(bench: Bench) -> None:
@@ -84,7 +84,7 @@ def copies(record: SuiteRecord, run: object) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_drill_is_confirmed_from_another_process_and_kept_as_evidence(bench: Bench) -> None:
     process = begin(bench)
     soon(lambda: waits(bench), SOON, "the manual step")
@@ -111,7 +111,7 @@ def test_a_drill_is_confirmed_from_another_process_and_kept_as_evidence(bench: B
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("moment", ["fault", "manual"])
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "stop"])
 @pytest.mark.sampled(2)
@@ -136,7 +136,7 @@ def test_a_drill_that_is_ended_reverts_and_writes_everything_down(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("moment", ["fault", "manual", "gate"])
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
 @pytest.mark.sampled(3)
@@ -156,7 +156,7 @@ def test_a_drill_that_dies_or_hangs_leaves_nothing(bench: Bench, moment: str, ho
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_drill_and_its_guardian_that_die_together_are_recovered(bench: Bench) -> None:
     process = begin(bench)
     soon(lambda: in_force(bench, "everything"), SOON, "a fault")
@@ -172,7 +172,7 @@ def test_a_drill_and_its_guardian_that_die_together_are_recovered(bench: Bench) 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_system_that_runs_already_is_used_and_left_running(bench: Bench) -> None:
     bench.start()
     process = begin(bench, patience="1s")
@@ -185,7 +185,7 @@ def test_a_system_that_runs_already_is_used_and_left_running(bench: Bench) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_nobody_else_gets_the_target_while_a_drill_waits_for_people(bench: Bench) -> None:
     process = begin(bench)
     soon(lambda: waits(bench), SOON, "the manual step")

@@ -1,0 +1,152 @@
+"""The report of a suite: what an auditor asks for stands in it, and nothing in it can do harm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sloproof.judge.drill import Correction, Loss, StepVerdict, SuiteVerdict
+from sloproof.model.verdict import Claim, Finding, Number, Outcome
+from sloproof.record.suite import SuiteRecord, SuiteWriter, review
+from sloproof.report.drill import targets, write_suite_report
+from sloproof.spec.suite import Participant, Plan, Step, Suite
+from tests.report.judged import HOSTILE
+from tests.report.test_page import check_harmless
+
+WALL = 1_790_000_000_000_000_000
+BACK = Claim(
+    "recovery:back",
+    "recovery",
+    "run",
+    Finding(
+        Outcome.FAIL,
+        "it took too long",
+        (
+            Number("rto", 6.5, "s", low=6.1, high=6.5),
+            Number("rpo", 0.2, "s", low=0.1, high=0.2),
+            Number("rto target", 5, "s"),
+            Number("rpo target", 1, "s"),
+        ),
+    ),
+)
+RUN = StepVerdict(
+    name="kill",
+    kind="experiment",
+    outcome=Outcome.FAIL,
+    reason="it took too long",
+    begun_s=1,
+    ended_s=9,
+    run="r1",
+    seal="ab" * 32,
+    claims=(BACK,),
+)
+LOOK = StepVerdict(
+    name="look",
+    kind="manual",
+    outcome=Outcome.PASS,
+    reason="confirmed by Ada",
+    begun_s=9,
+    ended_s=12,
+    do="Look whether it is well.",
+    by="Ada",
+    note="all is well",
+    confirmed_ns=WALL,
+)
+SUITE = Suite(
+    name="drill",
+    origin="experiments/suites/drill.yaml",
+    steps=(Step(name="kill", experiment="kill"),),
+    plan=Plan(version="2.7", owner="Operations", approved="2026-10-01"),
+    participants=(Participant(name="Grace", role="incident commander"),),
+)
+LOST = Loss(step="kill", run="r1", claim="data_loss:x", counts=(("lost", 3),), notes=("id 7",))
+VERDICT = SuiteVerdict(
+    run="drill-1",
+    suite="drill",
+    outcome=Outcome.FAIL,
+    sentence="FAIL: 0 of 1 run passed.",
+    steps=(RUN, LOOK),
+    claims=(BACK,),
+    across=(),
+    losses=(
+        Loss(step="kill", run="r1", claim="data_loss:x", counts=(("lost", 3),), notes=("id 7",)),
+    ),
+    deviations=(),
+    corrections=(
+        Correction(
+            id="kill/recovery:back",
+            outcome=Outcome.FAIL,
+            reason="it took too long",
+            owner="Operations",
+            retest="2026-12-01",
+        ),
+    ),
+    evidence=(),
+)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> SuiteRecord:
+    writer = SuiteWriter(tmp_path / "suite")
+    writer.json("suite.json", {"python": "3.11", "memory_bytes": 1 << 30, "seed": None})
+    writer.event(0, "suite.started", run="drill-1", suite="drill", wall_ns=WALL, version="0.1")
+    writer.event(12_000_000_000, "suite.finished", how="completed", reason="")
+    writer.seal()
+    return SuiteRecord(tmp_path / "suite")
+
+
+def page(record: SuiteRecord, verdict: SuiteVerdict = VERDICT, suite: Suite = SUITE) -> str:
+    path = record.folder / "report.html"
+    write_suite_report(record, suite, verdict, path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_what_an_auditor_asks_for_is_there(record: SuiteRecord) -> None:
+    words = " ".join(check_harmless(page(record)).words.split())
+    for each in (
+        "FAIL",
+        "Plan version2.7",
+        "Approved2026-10-01",
+        "incident commanderGrace",
+        "all is well",
+        "2026-09-21",
+        "3 lost",
+        "id 7",
+        "ab" * 32,
+        "kill/recovery:back",
+        "to be decided",
+        "Operations",
+        "2026-12-01",
+        "Not signed yet.",
+        "None: every step was taken as it was planned.",
+        "1 GiB",
+    ):
+        assert each in words, each
+
+
+def test_targets_stand_beside_their_own_actuals() -> None:
+    rows = [(row.required, row.measured, row.bounds) for row in targets(RUN)]
+    assert rows == [
+        ("≤ 5 s", "6.5 s", "6.1 s to 6.5 s"),
+        ("≤ 1 s", "200 ms", "100 ms to 200 ms"),
+    ]
+
+
+def test_what_was_decided_afterwards_takes_the_place_of_the_default(record: SuiteRecord) -> None:
+    said = {"claim": "kill/recovery:back", "action": "Shorten it.", "owner": "Ada"}
+    review(record.folder, WALL, "action", **said, retest="2026-11-11")
+    review(record.folder, WALL, "action", claim="", action="Train more people.")
+    review(record.folder, WALL, "signed", by="Grace", role="incident commander", note="Accepted.")
+    words = " ".join(check_harmless(page(SuiteRecord(record.folder))).words.split())
+    for each in ("Shorten it.", "Ada", "2026-11-11", "Train more people.", "Accepted."):
+        assert each in words
+    assert "Not signed yet." not in words
+    assert "2026-12-01" not in words
+
+
+def test_nothing_that_people_write_is_markup(record: SuiteRecord) -> None:
+    suite = replace(SUITE, description=HOSTILE, participants=(Participant(name=HOSTILE, role="x"),))
+    steps = (replace(RUN, reason=HOSTILE), replace(LOOK, note=HOSTILE, by=HOSTILE))
+    check_harmless(page(record, replace(VERDICT, steps=steps), suite))
