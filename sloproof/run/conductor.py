@@ -181,6 +181,7 @@ class Conductor:
         for repetition in range(step.times):
             self._gate(step.name, loaded, held)
             self._done = number + 1
+            held.step = step.name
             seed = self._seed(loaded, repetition, step.name)
             facts = {"step": step.name, "number": number, "repetition": repetition}
             self._raise_if_over(held)

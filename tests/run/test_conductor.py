@@ -73,6 +73,7 @@ class Drill:
     clock: SimClock = field(default_factory=SimClock)
     signals: Signals = field(default_factory=Signals)
     done: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     seeds: list[int | None] = field(default_factory=list)
     left: tuple[str, ...] = ()
     times: int = 1
@@ -138,6 +139,7 @@ class Drill:
         self.clock.sleep(30_000_000_000)
         name = each.experiment.name
         self.done.append(name)
+        self.shown.append(held.step)
         self.seeds.append(seed)
         return self.fates.get(name, performed(name))
 
@@ -178,6 +180,7 @@ def test_steps_come_in_order_with_a_gate_before_each_experiment_and_at_the_end(
     assert drill.conduct() == SuiteResult("completed")
     gates = ["gate-a", "gate-b", "gate-at-end"]
     assert drill.done == ["hold world", gates[0], "a", gates[1], "b", gates[2], "release"]
+    assert drill.shown == ["gate before a", "a", "gate before b", "b", "gate at the end"]
     assert drill.record.sealed
 
 
