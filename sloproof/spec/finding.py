@@ -84,6 +84,8 @@ def _of_kind(kind: bytes, paths: Iterable[Path]) -> list[Path]:
 def _kind(file: Path) -> bytes:
     """What a file of ours says it is; empty for any other."""
     try:
+        if not file.is_file():
+            return b""  # opening a pipe would wait for whoever writes into it
         with file.open("rb") as opened:
             head = opened.read(HEAD)
     except OSError:
