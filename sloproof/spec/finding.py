@@ -82,7 +82,9 @@ def _of_kind(kind: bytes, paths: Iterable[Path]) -> list[Path]:
 
 
 def _kind(file: Path) -> bytes:
-    """What a file of ours says it is; empty for any other."""
+    """What a file of ours says it is; empty for any other, and for what has no end (a pipe)."""
+    if not file.is_file():
+        return b""
     try:
         if not file.is_file():
             return b""  # opening a pipe would wait for whoever writes into it
