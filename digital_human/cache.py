@@ -41,6 +41,7 @@ class Cache:
     ) -> None:
         self._settings = settings
         self._calls = calls
+        self._address = address
         self._clock = clock
         self._near: OrderedDict[str, tuple[float, Value]] = OrderedDict()
         self._far = Valkey.from_url(address, socket_timeout=None)
@@ -109,11 +110,11 @@ class Cache:
             async with asyncio.timeout(self._settings.timeout):
                 answer = await question
         except (ValkeyError, OSError, TimeoutError) as error:
-            self._calls.note(CACHE, began, _outcome(error))
+            self._calls.note(CACHE, began, _outcome(error), address=self._address)
             self._up.set(0)
             self._rested = self._clock() + RETRY_S
             return None
-        self._calls.note(CACHE, began, "ok")
+        self._calls.note(CACHE, began, "ok", address=self._address)
         self._up.set(1)
         return answer
 

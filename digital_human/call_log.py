@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from digital_human.copy_config import CopyConfig
 from digital_human.journal import Journal
 from digital_human.parent import PARENT
 
@@ -13,30 +13,29 @@ GOOD = 200
 
 
 class CallLog:
-    """The calls of one copy of `source`."""
+    """The calls of one copy of `source`, appended to a file."""
 
-    def __init__(self, source: str, config: CopyConfig) -> None:
-        self._who = {"from": source, "instance": config.instance}
-        self._journal = Journal(Path(config.files["calls"]))
+    def __init__(self, source: str, instance: str, path: Path) -> None:
+        self._who = {"from": source, "instance": instance}
+        self._journal = Journal(path)
 
     def note(
-        self, to: str, began_ns: int, outcome: str, *, status: int | None = None, copy: str = ""
+        self, to: str, began_ns: int, outcome: str, *, address: str, until_ns: int | None = None
     ) -> None:
-        """Write down a call that ended now; `copy` is the one that was called, where it is known.
+        """Write down a call to an address of the service `to` that ended now, or at `until_ns`.
 
-        Without a `status` a good outcome has that of HTTP, for whoever reads them all alike.
+        A good outcome has the status that HTTP has for it, for whoever reads them all alike.
         """
-        told = status if status is not None else GOOD * (outcome == "ok")
         self._journal.write(
             {
                 **self._who,
                 "to": to,
-                **({"to_instance": copy} if copy else {}),
+                "upstream": urlsplit(address).netloc.rpartition("@")[2],
                 "parent": PARENT.get(),
                 "attempt": 1,
                 "sent_ns": began_ns,
-                "finished_ns": time.monotonic_ns(),
-                "status": told,
+                "finished_ns": time.monotonic_ns() if until_ns is None else until_ns,
+                "status": GOOD * (outcome == "ok"),
                 "outcome": outcome,
             }
         )

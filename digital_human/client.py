@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -78,6 +79,7 @@ class Client:
     def __init__(self, target: str, config: CopyConfig, metrics: CallMetrics) -> None:
         self._who = {"from": metrics.source, "to": target, "instance": config.instance}
         self._url = config.links[target]
+        self._who["upstream"] = urlsplit(self._url).netloc
         self._timeout = aiohttp.ClientTimeout(total=config.settings.call.timeout)
         self._calls = Journal(Path(config.files["calls"]))
         self._events = Journal(Path(config.files["breaker_events"]))
@@ -88,7 +90,7 @@ class Client:
             clock=time.monotonic_ns,
             on_change=self._changed,
         )
-        self._state = metrics.state.labels(*self._who.values())
+        self._state = metrics.state.labels(metrics.source, target, config.instance)
         self._outcomes = metrics.outcomes
         self._durations = metrics.durations.labels(target)
         self._session: aiohttp.ClientSession | None = None

@@ -24,6 +24,7 @@ from digital_human.events import Events
 from digital_human.healer import Healer
 from digital_human.journal import Journal
 from digital_human.recovery import RepairFailed
+from digital_human.store_watch import StoreWatch
 from digital_human.web import BadRequest, application, process_registry, read_object, reply, serve
 
 
@@ -34,7 +35,11 @@ def build(config: CopyConfig, estate: Estate | None) -> Starlette:
     folder = Path(config.files["folder"])
     synchronous = config.settings.synchronous.enabled
     custody = None if estate is None else Custody(estate, folder, synchronous=synchronous)
-    healer = Healer(Copies(config), events, config.settings, custody)
+    watch = None
+    if custody is not None:
+        within = config.settings.healer.check_timeout
+        watch = StoreWatch(custody, Path(config.files["calls"]), within)
+    healer = Healer(Copies(config), events, config.settings, custody, watch)
 
     async def show_events(request: Request) -> Response:
         since = request.query_params.get("since", "0")

@@ -12,6 +12,7 @@ class Files:
     def __init__(self, folder: Path, callers: Iterable[str], *, stores: bool = False) -> None:
         self.gateway_log = folder / "gateway.jsonl"
         self.controller_events = folder / "controller-events.jsonl"
+        self.controller_calls = folder / "calls-controller.jsonl"
         self.supervisor_events = folder / "supervisor-events.jsonl"
         self.roles = folder / "roles.json"
         self._stores = stores
@@ -33,6 +34,7 @@ class Files:
         found = {
             "gateway_log": str(self.gateway_log),
             "controller_events": str(self.controller_events),
+            "calls_controller": str(self.controller_calls),
             "supervisor_events": str(self.supervisor_events),
         }
         for name in self._callers:

@@ -13,11 +13,11 @@ from digital_human.copies import Copies, RestartCopy
 from digital_human.custody import Custody
 from digital_human.events import Events, Kind, Subject
 from digital_human.health import CheckResult, HealthChecker
-from digital_human.probing import is_primary
 from digital_human.recovery import AutoRecovery, Context, Recovery, RepairFailed
 from digital_human.restart_budget import RestartBudget
 from digital_human.settings import Settings
 from digital_human.store_recovery import PRIMARY_LOST, STANDBY_LOST, FailOver, Rejoin
+from digital_human.store_watch import StoreWatch
 from digital_human.switchover import fail_back
 from digital_human.topology import CACHE
 
@@ -32,8 +32,14 @@ class Healer:
     """Decides from the results of health checks what to repair, one repair per copy at a time."""
 
     def __init__(
-        self, copies: Copies, events: Events, settings: Settings, custody: Custody | None = None
+        self,
+        copies: Copies,
+        events: Events,
+        settings: Settings,
+        custody: Custody | None = None,
+        watch: StoreWatch | None = None,
     ) -> None:
+        self._watch = watch
         self._copies = copies
         self._events = events
         self._settings = settings
@@ -130,11 +136,7 @@ class Healer:
 
     async def _check_store(self, name: str) -> bool:
         """Well is a store that answers and is what it should be, primary or standby."""
-        if self._custody is None:
-            return False
-        within = self._settings.healer.check_timeout
-        is_now = await is_primary(self._copies.address(name), within)
-        return is_now == (name == self._custody.primary)
+        return self._watch is not None and await self._watch.check(name, self._copies.address(name))
 
     async def _problem(self, result: CheckResult) -> str | None:
         """What is wrong, or `None` while that is not certain yet."""

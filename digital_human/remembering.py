@@ -29,7 +29,7 @@ def remembering(config: CopyConfig, registry: CollectorRegistry) -> Memory | Non
     if not stores:
         return None
     settings = config.settings
-    calls = CallLog("dialogue", config)
+    calls = CallLog("dialogue", config.instance, Path(config.files["calls"]))
     cache = None
     if settings.cache.enabled and CACHE in config.links:
         cache = Cache(config.links[CACHE], settings.cache, registry, calls)

@@ -38,6 +38,7 @@ class Stores:
         calls: CallLog,
     ) -> None:
         self._calls = calls
+        self._addresses = dict(addresses)
         self._timeout = settings.timeout
         self._pools: dict[str, Pool] = {
             name: _pool(address, settings) for name, address in addresses.items()
@@ -95,14 +96,14 @@ class Stores:
             self._late.add(task)
             task.add_done_callback(self._forget)
             task.cancel()
-            self._calls.note(STORE, began, "timeout", copy=name)
+            self._calls.note(STORE, began, "timeout", address=self._addresses[name])
             raise StoreUnavailable(f"{name} did not answer within {self._timeout:g} s")
         try:
             found = task.result()
         except (psycopg.Error, PoolTimeout, OSError) as error:
-            self._calls.note(STORE, began, _outcome(error), copy=name)
+            self._calls.note(STORE, began, _outcome(error), address=self._addresses[name])
             raise StoreUnavailable(f"{name}: {error}") from error
-        self._calls.note(STORE, began, "ok", copy=name)
+        self._calls.note(STORE, began, "ok", address=self._addresses[name])
         return found
 
     def _forget(self, task: asyncio.Task[Any]) -> None:

@@ -241,7 +241,11 @@ class Supervisor:
             link.callee: address(link.target, link.listen)
             for link in self._topology.from_controller()
         }
-        files = {"events": str(self._files.controller_events), "folder": str(self._folder)}
+        files = {
+            "events": str(self._files.controller_events),
+            "folder": str(self._folder),
+            "calls": str(self._files.controller_calls),
+        }
         path = self._folder / f"{CONTROLLER}.json"
         CopyConfig(CONTROLLER, copies, files, self._settings).write(path)
         if self._data is not None:

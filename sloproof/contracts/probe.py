@@ -162,3 +162,5 @@ class Witness:
     expected: float | None = None
     unit: str = ""
     tolerance: float | None = None
+    of: str = ""
+    """The link or instance that a neighbour's witness looks at: another fault may strike that."""

@@ -37,4 +37,5 @@ def witness_from_json(data: dict[str, Any]) -> Witness | None:
         expected=data["expected"],
         unit=data["unit"],
         tolerance=data["tolerance"],
+        of=data.get("of", ""),
     )

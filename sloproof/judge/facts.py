@@ -47,6 +47,8 @@ class WitnessPlan:
     expected: float | None
     unit: str
     tolerance: float | None
+    of: str = ""
+    """Of a neighbour's witness: which link or instance it looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ def _witness(data: Mapping[str, Any]) -> WitnessPlan:
         expected=data.get("expected"),
         unit=str(data.get("unit", "")),
         tolerance=data.get("tolerance"),
+        of=str(data.get("of", "")),
     )
 
 

@@ -82,7 +82,7 @@ def _proven(
     end = run.end if ended is None else ended[0]
     force = clipped(f"fault:{facts.fault}", began[1], max(began[1], end), run)
     doubts = [each.reason for each in seen.values() if each.reason] + _unseen(facts, applied)
-    touched = _neighbours(record, applied, spans)
+    touched = _neighbours(record, applied, spans, _struck_by_others(facts, everything))
     return ProvenFault(
         facts=facts,
         began=began,
@@ -190,11 +190,31 @@ def _unseen(facts: Occurrence, applied: list[EffectFacts]) -> list[str]:
     return [] if applied else ["it was never applied"]
 
 
-def _neighbours(record: Record, applied: list[EffectFacts], spans: dict[int, Span]) -> str:
+def _struck_by_others(facts: Occurrence, everything: list[EffectFacts]) -> frozenset[str]:
+    """What other faults struck while this one was in force: that says nothing of this one."""
+    end = max((e.stays_until or 2**62 for e in facts.effects), default=0)
+    return frozenset(
+        each.target.name
+        for each in everything
+        if (each.fault, each.occurrence) != (facts.fault, facts.number)
+        and each.target is not None
+        and each.applying is not None
+        and each.applying < end
+        and (each.stays_until is None or each.stays_until > facts.began)
+    )
+
+
+def _neighbours(
+    record: Record,
+    applied: list[EffectFacts],
+    spans: dict[int, Span],
+    struck: frozenset[str],
+) -> str:
     answers = [
         neighbour_affected(record, neighbour, effect.witness, spans[effect.number])
         for effect in applied
         for neighbour in effect.neighbours
+        if neighbour.of not in struck
     ]
     if any(answers):
         return "affected"

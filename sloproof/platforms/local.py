@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -113,7 +114,7 @@ class Local(Stored, LimitsFiles, Packets, Volumes, Armed, Pressed, Kills, Pauses
         if seen is None or not isinstance(effect, Kill | Pause):
             return super().neighbours(effect, struck)
         others = [copy for copy in self.instances() if copy.name not in struck]
-        return [_witness(copy, seen.sense, "neighbour") for copy in others]
+        return [replace(_witness(copy, seen.sense, "neighbour"), of=copy.name) for copy in others]
 
     def found_by(self, instance: str) -> Mapping[str, Any]:
         """The finder of its file."""

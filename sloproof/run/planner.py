@@ -148,4 +148,5 @@ def _seen_by(witness: Witness | None) -> dict[str, Any] | None:
         "expected": witness.expected,
         "unit": witness.unit,
         "tolerance": witness.tolerance,
+        "of": witness.of,
     }

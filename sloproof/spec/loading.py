@@ -127,7 +127,7 @@ class _Loading:
         own, variables = filled(document, self.project, self.values, late=False)
         draft = self._draft(own, variables)
         name = target_name or (draft.experiment.target if draft and draft.target_known else None)
-        target = self._target(name, own, chosen=target_name is not None)
+        target = self._target(name, own, variables, chosen=target_name is not None)
         self._check_given(own.document, variables, target.variables)
         self.secrets = NO_SECRETS.and_also(variables.secrets).and_also(target.variables.secrets)
         self.declared = variables.declared | target.variables.declared
@@ -153,7 +153,10 @@ class _Loading:
         self.found += own.found
         return draft
 
-    def _target(self, name: str | None, own: Problems, *, chosen: bool) -> TargetFile:
+    def _target(
+        self, name: str | None, own: Problems, variables: Variables, *, chosen: bool
+    ) -> TargetFile:
+        """The target; an experiment's variable sets the target's of the same name."""
         if name is None:
             return NO_TARGET
         file = target_files(self.project).get(name)
@@ -164,7 +167,8 @@ class _Loading:
             inside.add(place, f'no target is called "{name}" in {TARGETS}{suggestion(name, known)}')
             self.found += inside.found
             return NO_TARGET
-        read = read_target(file, self.project, self.values, self.extensions)
+        told = {**variables.plain(), **self.values.given}
+        read = read_target(file, self.project, replace(self.values, given=told), self.extensions)
         self.parsed += [read.document] if read.document is not None else []
         self.found += read.found
         return read

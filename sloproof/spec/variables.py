@@ -32,6 +32,14 @@ class Variables:
     used: set[str] = field(default_factory=set)
     failed: frozenset[str] = frozenset()
 
+    def plain(self) -> dict[str, str]:
+        """Those that people declared and that are no secrets, as `--set` would give them."""
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.values.items()
+            if name not in BUILT_IN and name not in self.secret and name not in self.failed
+        }
+
     @property
     def secrets(self) -> dict[str, str]:
         """The secrets' values by environment variable, to be masked wherever they are written."""

@@ -377,3 +377,20 @@ def test_what_came_back_and_was_struck_again_was_not_seen_before_but_must_be_see
     assert found["witnessed"] is witnessed, found["witness_reason"]
     if witnessed:
         assert found["began_s"][1] < 6  # from the end of warm-up
+
+
+@pytest.mark.parametrize(("beside_too", "told"), [(True, "unknown"), (False, "affected")])
+def test_what_another_fault_strikes_meanwhile_tells_nothing_of_this_one(
+    tmp_path: Path, beside_too: bool, told: str
+) -> None:
+    link = {"link": {"name": "beside", "source": "a", "target": "b"}}
+    neighbour = {"sense": "delay", "probes": ["beside"], "expected": None, "of": "beside"}
+    builder = faulted(GOOD, replace(FAULT, neighbours=[neighbour]))
+    builder.probe("beside", f"from to every ok value\n{beside('12s')}")
+    if beside_too:
+        plan = {"fault": "other", "occurrence": 1, "effect": "cut", "lasting": False}
+        builder.event(7, "fault.injecting", fault="other", occurrence=1, inject="cut", effects=[2])
+        builder.event(7, "effect.planned", number=2, **plan, target=link)
+        builder.event(7, "effect.applying", number=2)
+        builder.event(12, "effect.undone", number=2, outcome="reverted", by="engine")
+    assert fault_measure(judged(builder, tmp_path))["neighbours"] == told

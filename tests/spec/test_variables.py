@@ -127,3 +127,13 @@ class TestASecret:
             project.load()
         assert SECRET not in str(caught.value)
         assert '"***" is not an address' in str(caught.value)
+
+
+def test_an_experiments_variable_sets_the_targets_of_the_same_name(project: Project) -> None:
+    project.change(TARGET, {"variables: {recovery: 2s}": "variables: {recovery: 2s, words: none}"})
+    project.change(TARGET, {"command: [$(python), -m, shop, --stop]": "command: [$(words)]"})
+    assert project.load().target.stop.command == ("none",)  # type: ignore[union-attr]  # it has one
+    project.change(EXPERIMENT, {"{delay: 800ms}": "{delay: 800ms, words: own}"})
+    assert project.load().target.stop.command == ("own",)  # type: ignore[union-attr]  # it has one
+    given = project.load(variables={"words": "given"}).target.stop
+    assert given.command == ("given",)  # type: ignore[union-attr]  # it has one

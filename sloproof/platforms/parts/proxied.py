@@ -130,7 +130,11 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
             return super().neighbours(effect, struck)
         prefix = f"neighbour:{seen.sense}"
         return [
-            replace(seen, probes=(self._probe(link, prefix, False, SELDOM, PATIENCE),))
+            replace(
+                seen,
+                probes=(self._probe(link, prefix, False, SELDOM, PATIENCE),),
+                of=link.name,
+            )
             for link, spec in links
             if spec.proxy and link.name not in struck
         ]

@@ -26,7 +26,7 @@ from sloproof.platforms.parts.described import Described
 MS = 1_000_000
 ASKING = 1.0
 """Seconds in which a copy has to say what it is."""
-ROLES_EVERY = Duration(100_000_000)
+ROLES_EVERY = Duration(40_000_000)
 LAG_EVERY = Duration(200_000_000)
 LAG_PATIENCE = Duration(30_000_000_000)
 CONNECTING_EVERY = Duration(200_000_000)
