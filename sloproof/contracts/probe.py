@@ -144,7 +144,7 @@ class Sense(StrEnum):
     FAILING = "failing"
     """Present when reading or writing fails with an input/output error."""
     OBSERVED = "observed"
-    """Present when the probe says so: `ok` false."""
+    """Present when the probe says so: `ok` false; but `busy` and `timeout` say nothing."""
 
 
 @dataclass(frozen=True, slots=True)

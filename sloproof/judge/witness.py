@@ -100,8 +100,9 @@ def _sized(
 
 def _worded(sense: Sense, samples: Samples) -> tuple[Flags, Flags]:
     ok: Flags = samples.ok
-    if sense is Sense.OBSERVED:  # one that did not end in time has said nothing
-        return ~ok & (samples.detail != "timeout"), ok
+    if sense is Sense.OBSERVED:
+        # Who didn't get to look, or not to an end, says nothing.
+        return ~ok & ~np.isin(samples.detail, ["busy", "timeout"]), ok
     if sense is Sense.STATUS:
         errors = np.array([str(word).startswith("status") for word in samples.detail], dtype=bool)
         return ~ok & errors, ok

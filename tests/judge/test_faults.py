@@ -126,6 +126,18 @@ def test_a_limit_excuses_too_little_and_nothing_else(
     assert reason in found["witness_reason"]
 
 
+@pytest.mark.parametrize("word", ["busy", "timeout"])
+def test_an_observer_that_did_not_get_to_look_says_nothing(tmp_path: Path, word: str) -> None:
+    fault = replace(FAULT, sense=Sense.OBSERVED, size=None, tolerance=None, samples=False)
+    builder = faulted(GOOD, fault)
+    rows = f"0s 3s yes none\n3s 4s no {word}\n4s 7s yes none\n7s 12s no exit_1\n12s 25s yes none"
+    lines = [line.split() for line in rows.splitlines()]
+    table = [f"{begin} {end} 100ms {ok} nan {said}" for begin, end, ok, said in lines]
+    builder.probe(fault.probe, "from to every ok value detail\n" + "\n".join(table))
+    found = fault_measure(judged(builder, tmp_path))
+    assert found["witnessed"], found["witness_reason"]
+
+
 def test_the_beginning_lies_between_apply_and_the_first_sample_that_saw_it(tmp_path: Path) -> None:
     found = of_fault(tmp_path, replace(FAULT, sense=Sense.REFUSED, size=None))
     assert found["began_s"] == [5.0, 5.051]

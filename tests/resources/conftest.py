@@ -23,6 +23,9 @@ from sloproof.run.probing.specs import make_probe, probe_kinds
 from sloproof.testing import check_fault
 from tests.effects.conftest import wait_for
 
+collect_ignore = ["project"]
+"""Its experiments are run by the tests, not as tests."""
+
 FAULTS: Any = Extensions.of(Path(__file__).parents[2]).faults
 KINDS = probe_kinds()
 OWNER = Owner(f"test{os.getpid()}", 1)
