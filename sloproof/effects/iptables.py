@@ -7,6 +7,7 @@ them last, for a delayed packet is not shown to the rules behind it.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,24 +77,28 @@ class Rules:
     owner: Owner | None
 
     def add(self, target: Words, *, chance: Words = (), last: bool = False) -> None:
-        """Let these packets meet `target`, where they don't yet; raises `EffectError`."""
+        """Let these packets meet `target`, where they don't yet; raises `EffectError`.
+
+        All ways at one moment, as far as one protocol goes.
+        """
         how = "-A" if last else "-I"
+        marked = (*chance, "-m", "comment", "--comment", str(self.owner), "-j", *target)
         for program in self.passing.programs():
-            there = self._listed(program)
-            for chain, *conditions in self.passing.matches():
-                if any(_same(rule, chain, conditions) for rule in there if self._ours(rule)):
-                    continue
-                marked = ("-m", "comment", "--comment", str(self.owner))
-                rule = (program, "-w", WAIT, "-t", TABLE, how, chain, *conditions, *chance)
-                self._must((*rule, *marked, "-j", *target), tagged=True)
+            there = [rule for rule in self._listed(program) if self._ours(rule)]
+            wanted = [
+                (how, chain, *conditions, *marked)
+                for chain, *conditions in self.passing.matches()
+                if not any(_same(rule, chain, conditions) for rule in there)
+            ]
+            self._change(program, wanted)
 
     def remove(self) -> bool:
         """Remove ours, however often they stand there; False where none did."""
         removed = False
         for program in self.passing.programs():
-            for _, *rule in filter(self._ours, self._listed(program)):
-                self._must((program, "-w", WAIT, "-t", TABLE, "-D", *rule))
-                removed = True
+            ours = [("-D", *rule[1:]) for rule in self._listed(program) if self._ours(rule)]
+            self._change(program, ours)
+            removed = removed or bool(ours)
         return removed
 
     def there(self) -> bool:
@@ -122,6 +127,20 @@ class Rules:
     def _listed(self, program: str) -> list[Words]:
         text = self._must((f"{program}-save", "-t", TABLE))
         return [tuple(shlex.split(line)) for line in text.splitlines() if line.startswith("-A ")]
+
+    def _change(self, program: str, rules: Sequence[Words]) -> None:
+        """Make all of these changes at once or none; other rules stay as they are."""
+        if not rules:
+            return
+        lines = (f"*{TABLE}", *map(" ".join, rules), "COMMIT", "")
+        changes = os.memfd_create("rules")
+        try:
+            os.write(changes, "\n".join(lines).encode())
+            file = f"/proc/{os.getpid()}/fd/{changes}"
+            argv = (f"{program}-restore", "-w", WAIT, "--noflush", file)
+            self._must(argv, tagged=rules[0][0] != "-D")
+        finally:
+            os.close(changes)
 
     def _ours(self, rule: Words) -> bool:
         return str(self.owner) in _values(rule, "--comment")

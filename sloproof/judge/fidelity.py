@@ -79,7 +79,7 @@ def fidelity(record: Record, effect: EffectFacts, span: Span) -> Fidelity:
         appeared=max(came, key=lambda times: times[1]) if came else None,
         vanished=max(went, key=lambda times: times[1]) if went else None,
         measured=telling.measured,
-        kept=_kept_connections(record, plan, span),
+        kept=_kept_connections(record, plan, span, max((struck for _, struck in came), default=0)),
     )
 
 
@@ -300,8 +300,8 @@ def _after(
     return f"was not seen absent after it was undone: {few}" if few else ""
 
 
-def _kept_connections(record: Record, plan: WitnessPlan, span: Span) -> str:
-    """Whether a connection older than the effect felt it."""
+def _kept_connections(record: Record, plan: WitnessPlan, span: Span, seen: int) -> str:
+    """Whether a connection older than the effect felt it; a figure, once the effect was `seen`."""
     answers = set()
     for name in plan.kept:
         samples = record.probe(name)
@@ -309,7 +309,8 @@ def _kept_connections(record: Record, plan: WitnessPlan, span: Span) -> str:
             continue
         reading = read(plan, samples, span.clear, span.applying)
         inside = reading.within(span.applying, span.until)
-        present, absent = _counted(reading, inside)
+        settled = inside & (reading.sent >= seen) if plan.sense in SIZED else inside
+        present, absent = _counted(reading, settled)
         broke = int(np.count_nonzero(~samples.ok & inside & (samples.detail != "busy")))
         if present + absent + broke:
             few = absent >= present if plan.sense in SIZED else present == 0

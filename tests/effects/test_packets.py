@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import pytest
@@ -125,7 +124,7 @@ def test_rules_of_ipv6_come_and_go(host: str) -> None:
 @pytest.mark.parametrize("ways", WAYS)
 def test_each_way_adds_its_delay(echo: Echo, ways: dict[str, bool]) -> None:
     with echo.client() as client, in_force(echo.delay(**ways)):
-        took = median(round_trip(client) for _ in range(9))
+        took = min(round_trip(client) for _ in range(15))  # others are late for want of a processor
     assert sum(ways.values()) * 0.03 <= took <= sum(ways.values()) * 0.03 + 0.015
 
 
@@ -158,7 +157,7 @@ def test_packets_from_and_to_another_network_are_met_once_each_way(ways: dict[st
             far = Echo(here, life, port, address)
             assert elsewhere(port) == [life]
             with far.client() as client, in_force(far.delay(**ways)):
-                took = median(round_trip(client) for _ in range(9))
+                took = min(round_trip(client) for _ in range(15))
             assert sum(ways.values()) * 0.03 <= took <= sum(ways.values()) * 0.03 + 0.015
             with in_force(far.loss(**ways)), pytest.raises(TimeoutError), here.inside():
                 socket.create_connection((address, port), 0.3)

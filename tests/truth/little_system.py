@@ -34,6 +34,8 @@ class Copy(BaseHTTPRequestHandler):
     """One copy: `/health` is always good; `/turn` fails while `/control` says so."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    """Else a body waits for the acknowledgement of its head, 40 ms on a connection that is kept."""
     failing = 0
 
     def log_message(self, *args: object) -> None:
