@@ -100,7 +100,9 @@ class Healer:
         stores = list(self._custody.estate.stores)
         if any(name in self._repairs and not self._repairs[name].done() for name in stores):
             raise RepairFailed("a store is being repaired: try again when it is")
-        work = asyncio.ensure_future(fail_back(self._custody, to, self._events))
+        work = asyncio.ensure_future(
+            fail_back(self._custody, to, self._settings.fencing.gap, self._events)
+        )
         done = asyncio.ensure_future(_ended(work))
         self._repairs |= dict.fromkeys(stores, done)
         try:

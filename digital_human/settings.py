@@ -166,9 +166,13 @@ class FailoverSettings:
 
 @dataclass(frozen=True, slots=True)
 class FencingSettings:
-    """Whether the old primary is ended before the new one is made."""
+    """Whether the old primary is ended before the new one is made, and how long before.
+
+    For so long nobody is the primary: others, who only look now and then, can see that, too.
+    """
 
     enabled: bool = True
+    gap: float = _number(0.25, least=0.0, most=60.0)
 
 
 @dataclass(frozen=True, slots=True)

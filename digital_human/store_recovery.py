@@ -52,6 +52,7 @@ class FailOver:
     async def repair(self, context: Context) -> str | None:
         """Promote the first standby that answers; everybody is told, and traffic follows."""
         name = await self._standby(context.instance)
+        await asyncio.sleep(self._settings.fencing.gap)
         await _tried(failover.promote(self._custody.server(name)))
         self._tell(context, f"promoted {name}")
         for done in await self._custody.crown(name):

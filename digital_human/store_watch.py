@@ -14,6 +14,8 @@ from digital_human.postgres.errors import PostgresError
 from digital_human.probing import is_primary
 from digital_human.topology import CONTROLLER, STORE
 
+SILENCE_NS = 700_000_000
+"""A primary that is written to, if only by its own bookkeeping, is not silent for so long."""
 _RECEIVED = """
 select extract(epoch from last_msg_send_time), extract(epoch from last_msg_receipt_time)
 from pg_stat_wal_receiver where status = 'streaming'
@@ -68,4 +70,6 @@ class StoreWatch:
         sent, heard = (now + int(float(each) * 1e9) - wall for each in rows[0])
         if heard > before:
             self._between[standby].note(STORE, sent, "ok", address=address, until_ns=heard)
+        elif now - heard > SILENCE_NS:
+            self._between[standby].note(STORE, heard, "timeout", address=address)
         self._heard[standby] = heard

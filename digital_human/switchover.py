@@ -17,8 +17,10 @@ STREAMING_S = 10.0
 CAUGHT_UP_S = 10.0
 
 
-async def fail_back(custody: Custody, to: str, events: Events) -> str:
+async def fail_back(custody: Custody, to: str, gap: float, events: Events) -> str:
     """Make `to` the primary, the present one its standby, and say what was done.
+
+    For `gap` seconds between them nobody is.
 
     The present primary ends in good order first, so that `to` has all that it wrote. Raises
     `RepairFailed`: `to` isn't the primary then, unless it says otherwise.
@@ -37,6 +39,7 @@ async def fail_back(custody: Custody, to: str, events: Events) -> str:
         await custody.shut_down(present)
         await _caught_up(custody, to, await positions.end_of(custody.server(present)))
         events.emit(Kind.CONTAINED, subject, f"{present} ended in good order; {to} has all of it")
+        await asyncio.sleep(gap)
         await custody.server(to).promote()
     except (PostgresError, ControlError, OSError, TimeoutError) as error:
         raise RepairFailed(f"{to} did not become the primary: {error}") from error
