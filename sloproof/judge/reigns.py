@@ -4,7 +4,8 @@ It follows from samples of their roles and from two facts of PostgreSQL: a serve
 a primary or as a standby, and a standby may become a primary, but no primary becomes a standby in
 the same life. So between two samples of one life that say the same nothing else was so, whoever
 could be asked meanwhile or not. A copy that nobody could ask may have been anything in between:
-what can't be reached from here is not fenced. Gone is only that whose process wasn't there.
+what can't be reached from here is not fenced. Gone is only that whose process wasn't there; from
+then on nobody is connected to it, so it takes no write as long as it refuses every connection.
 
 Between two samples that follow on each other at most one thing is taken to have happened.
 """
@@ -12,7 +13,7 @@ Between two samples that follow on each other at most one thing is taken to have
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -20,6 +21,8 @@ import numpy as np
 from sloproof.record.reader import Record, Samples
 
 PRIMARY, STANDBY, GONE = "primary", "standby", "gone"
+CLOSED = ("refused", "starting")
+"""What a server says that lets nobody in: it doesn't listen, or not yet to clients."""
 HOLE = 5
 """After so many intervals without a sample two no longer follow on each other."""
 CLOCK = 20_000_000
@@ -102,7 +105,7 @@ def overlaps(
 
 
 def _reign(copy: str, samples: Samples, zero: int | None) -> Reign:
-    looks = [_look(samples, n, zero) for n in range(len(samples))]
+    looks = _still_gone([_look(samples, n, zero) for n in range(len(samples))], samples)
     known = [look for look in looks if look.role]
     gap = HOLE * _interval(samples)
     possible: list[Stretch] = []
@@ -175,6 +178,15 @@ def _look(samples: Samples, n: int, zero: int | None) -> Look:
     if role in (PRIMARY, STANDBY) and not np.isnan(samples.value[n]):
         since = round(float(samples.value[n]) * 1e9) - (zero or 0)
     return Look(int(samples.sent[n]), int(samples.finished[n]), role, since)
+
+
+def _still_gone(looks: list[Look], samples: Samples) -> list[Look]:
+    """What was gone and lets nobody in yet is as good as gone: a server that is starting."""
+    found: list[Look] = []
+    for look, word in zip(looks, samples.detail, strict=True):
+        gone = bool(found) and found[-1].role == GONE and str(word) in CLOSED
+        found.append(replace(look, role=GONE) if gone else look)
+    return found
 
 
 def _interval(samples: Samples) -> int:

@@ -96,6 +96,9 @@ def judged(folder: Path, builder: RecordBuilder, fault: str = "kill", **fields: 
         (PRIMARY, "0s standby 1\n10s timeout -\n20s standby 19", INCONCLUSIVE, "b could not be"),
         (PRIMARY, "0s standby 1\n10s gone -\n20s starting -\n21s standby 19.9", PASS, "at no"),
         (PRIMARY, "0s standby 1\n10s timeout -", INCONCLUSIVE, "b could not be asked"),
+        # It was gone, and lets nobody in while it starts.
+        (f"{KILLED}\n20s refused -\n20.5s starting -\n21s standby 20.9", PROMOTED, PASS, "at no"),
+        (f"{KILLED}\n20s timeout -\n21s standby 20.9", PROMOTED, INCONCLUSIVE, "a could not be"),
         # The blow and the promotion lie within one interval.
         (KILLED, "0s standby 1\n10.1s primary 1", INCONCLUSIVE, "between two samples"),
         (KILLED, "0s primary 1", FAIL, "both primaries"),

@@ -303,3 +303,20 @@ def test_the_checks_keep_the_laws(tmp_path: Path, kind: str) -> None:
     record = built(builder(), tmp_path)
     check_check(check, evidence_of(record), PASS)
     assert replace(check) == check
+
+
+@pytest.mark.parametrize(
+    ("taken_over", "outcome"),
+    [
+        ("0s 10s 200ms 1ms no nan no_primary\n16s 25s 200ms 5ms yes 0.004 -", PASS),
+        (None, INCONCLUSIVE),
+    ],
+)
+def test_what_became_the_primary_need_not_catch_up_where_another_follows(
+    tmp_path: Path, taken_over: str | None, outcome: Outcome
+) -> None:
+    promoted = ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 1ms no nan promoted")
+    builder = lagging(*promoted, **({} if taken_over is None else {"other": taken_over}))
+    check = Replication(store="db", at_most=Duration.parse("1s"), within=Duration.parse("5s"))
+    found = judged(builder, tmp_path, check, "lag")
+    assert found.outcome is outcome, found.reason

@@ -96,7 +96,7 @@ class Replication(Check):
         if not lags:
             reason = f"no copy of {self.store} was a standby in {evidence.window.name}"
             return Finding(Outcome.INCONCLUSIVE, reason)
-        parts = [part for lag in lags for part in self._parts(evidence, lag)]
+        parts = [part for lag in lags for part in self._parts(evidence, lag, lags)]
         if not parts:
             return Finding(Outcome.INCONCLUSIVE, "no fault ended that it could catch up after")
         outcome = worst(each for each, _, _ in parts)
@@ -104,7 +104,7 @@ class Replication(Check):
         numbers = tuple(number for _, _, numbers in parts for number in numbers)
         return Finding(outcome, reason, (*numbers, Number("at most", self.at_most.seconds, "s")))
 
-    def _parts(self, evidence: Evidence, lag: Lag) -> list[Part]:
+    def _parts(self, evidence: Evidence, lag: Lag, lags: list[Lag]) -> list[Part]:
         if self.within is None:
             return [_always(lag, evidence.window, self.at_most)]
         run = evidence.windows["run"]
@@ -119,6 +119,9 @@ class Replication(Check):
         for fault in faults:
             later = [t for t in begins if fault.ended and t > fault.ended[1]]
             end = min([*later, run.end])
+            after = (fault.ended[0] if fault.ended else end, end)
+            if not lag.within(*after).any() and any(each.within(*after).any() for each in lags):
+                continue  # it is no standby any more, but another copy is
             found.append(_caught_up(lag, fault, end, (self.at_most, self.within), run.begin))
         return found
 
