@@ -66,7 +66,7 @@ def test_it_samples_until_it_is_stopped(tmp_path: Path, port: int) -> None:
 @pytest.mark.parametrize(
     ("spec", "error"),
     [
-        (ProbeSpec("bad", "sql"), 'probe bad: there is no kind "sql"'),
+        (ProbeSpec("bad", "telnet"), 'probe bad: there is no kind "telnet"'),
         (ProbeSpec("bad", "tcp", {"host": "x"}), "probe bad (tcp): "),
         (ProbeSpec("bad", "command", {"argv": ["/no/such"]}), "probe bad (command): argv: no such"),
         (ProbeSpec("bad", "http", {"url": "https://x", "ca": "/no/such"}), "probe bad (http): "),
