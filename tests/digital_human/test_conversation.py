@@ -110,7 +110,9 @@ def test_a_request_can_be_followed_through_every_log(system: System) -> None:
     ]
     assert len(calls) == 1
     assert calls[0]["finished_ns"] > calls[0]["sent_ns"]
-    del calls[0]["finished_ns"], calls[0]["sent_ns"], calls[0]["instance"]
+    instance = calls[0].pop("instance").replace("-", "_")
+    assert calls[0].pop("upstream") == system.state["links"][f"{instance}_speech"]["listen"]
+    del calls[0]["finished_ns"], calls[0]["sent_ns"]
     assert calls[0] == {
         "from": "dialogue",
         "to": "speech",
