@@ -67,12 +67,10 @@ def test_failing_back_loses_no_write(regions: Regions) -> None:
     assert eventually(lambda: regions.note("there") == 201)
 
 
-@pytest.mark.parametrize(("store", "words"), [("store-c-9", "no store"), ("store-a-1", "already")])
-def test_failing_back_to_where_one_is_or_cannot_be_says_so(
-    regions: Regions, store: str, words: str
-) -> None:
-    done = run("failback", store, "--state", str(regions.path))
-    assert words in done.stderr + done.stdout
+def test_failing_back_to_where_one_is_or_cannot_be_says_so(regions: Regions) -> None:
+    for store, words in (("store-c-9", "no store"), ("store-a-1", "already")):
+        done = run("failback", store, "--state", str(regions.path))
+        assert words in done.stderr + done.stdout
 
 
 def test_a_lost_cache_costs_no_answer_and_comes_back_warm(regions: Regions) -> None:
@@ -111,7 +109,10 @@ def test_synchronous_commits_wait_for_the_standby(tmp_path: Path) -> None:
     system = Regions(tmp_path / "state.json", "synchronous=on")
     try:
         assert system.note("both") == 201
-        found = system.ask("store-a-1", "select sync_state from pg_stat_replication")
+        found = system.ask(
+            "store-a-1",
+            "select sync_state from pg_stat_replication where application_name = 'store-b-1'",
+        )  # others are of the backup that is under way
         assert found in ([("sync",)], [("quorum",)])
         system.cut("store_b_1_store_a_1")
         assert system.note("one") in (503, 504)
