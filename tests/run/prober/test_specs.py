@@ -14,7 +14,7 @@ KINDS = probe_kinds()
 @pytest.mark.parametrize(
     ("kind", "params", "reason"),
     [
-        ("sql", {}, 'no kind "sql"'),
+        ("telnet", {}, 'no kind "telnet"'),
         ("tcp", {"host": "x"}, "port"),
         ("tcp", {"host": "x", "port": "many"}, "port: Input should be a valid integer"),
         ("tcp", {"host": "x", "port": 1, "prot": 2}, r"unknown: prot \(known: host, port\)"),
