@@ -12,7 +12,6 @@ from sloproof.contracts import Duration, Outcome, Sense
 from sloproof.judge.checks.failover import Failover
 from sloproof.judge.reigns import Reign, overlaps, reigns
 from sloproof.model.verdict import Finding
-from sloproof.testing import check_check, evidence_of
 from sloproof.testing.ledger import WrittenCopy, WrittenLedger
 from sloproof.testing.record import RecordBuilder, WrittenFault
 from tests.judge.cases import built, claim, line
@@ -193,8 +192,3 @@ def test_a_prober_that_paused_saw_nothing_meanwhile(tmp_path: Path) -> None:
     assert a.sure[0][0] == 1_000_000
     assert b.possible == ()
     assert overlaps([a, b], 0, 2**61, sure=False) == []
-
-
-def test_the_check_keeps_the_laws(tmp_path: Path) -> None:
-    check = Failover(store="db", within=Duration.parse("3s"))
-    check_check(check, evidence_of(built(run(KILLED, PROMOTED), tmp_path)), PASS)

@@ -21,6 +21,16 @@ from sloproof.testing import (
 from tests.judge.cases import built, faulted, latency_slo, recovery_objective, slo
 from tests.judge.test_circuit_breaker import CALL, OPENS, TOLD, TRIES
 from tests.judge.test_disk import FULL, REFUSING
+from tests.judge.test_reigns import KILLED, PRIMARY, PROMOTED, run
+from tests.judge.test_store_checks import (
+    BEFORE,
+    LATE,
+    PROMPT,
+    backed_up,
+    lagging,
+    restored,
+    shifted,
+)
 
 CHECKS: Mapping[str, Any] = Extensions.of(Path(__file__).parents[2]).checks
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -63,6 +73,12 @@ def nothing(builder: RecordBuilder) -> None:
     return
 
 
+def reigning(old: str) -> RecordBuilder:
+    """The standby was promoted; what the old primary said until then and since."""
+    return run(old, PROMOTED)
+
+
+SHIFT = {"source": "a", "to": "b", "within": Duration.parse("1s")}
 BREAKER = {"source": "d", "to": "s", "recovery_timeout": Duration.parse("2s")}
 OUT = "0s 7.2s 100ms yes\n7.2s 20s 100ms no\n20s 26s 100ms yes"
 UP = "0s 26s 100ms yes"
@@ -95,6 +111,31 @@ STAGES: Mapping[str, list[tuple[dict[str, Any], RecordBuilder | None, Write, Out
         ({"volume": "data"}, faulted(REFUSING, FULL), nothing, PASS),
         ({"volume": "data", "refuses": ("507",)}, faulted(REFUSING, FULL), nothing, FAIL),
         ({"volume": "logs"}, faulted(REFUSING, FULL), nothing, INCONCLUSIVE),
+    ],
+    "settled": [
+        ({"stable_for": Duration.parse("5s"), "probes": ("gate",)}, None, probed(UP), PASS),
+        (
+            {"stable_for": Duration.parse("5s"), "probes": ("gate",)},
+            None,
+            probed("0s 22s 100ms yes\n22s 26s 100ms no"),
+            FAIL,
+        ),
+    ],
+    "failover": [
+        ({"store": "db", "within": Duration.parse("3s")}, reigning(KILLED), nothing, PASS),
+        ({"store": "db"}, reigning(PRIMARY), nothing, FAIL),
+    ],
+    "replication": [
+        ({"store": "db", "at_most": Duration.parse("1s")}, lagging(PROMPT), nothing, PASS),
+        ({"store": "db", "at_most": Duration.parse("1s")}, lagging(*LATE), nothing, FAIL),
+    ],
+    "backup": [
+        ({}, backed_up(restored()), nothing, PASS),
+        ({}, backed_up(restored(twice=[3])), nothing, FAIL),
+    ],
+    "traffic_shift": [
+        (SHIFT, shifted(BEFORE, "10s 10ms 1000 gate web-b gate web-b ok"), nothing, PASS),
+        (SHIFT, shifted(BEFORE, "10s 10ms 300 gate web-a gate web-a refused"), nothing, FAIL),
     ],
     "self_healing": [
         ({"service": "web"}, faulted(BAD, KILL), nothing, PASS),

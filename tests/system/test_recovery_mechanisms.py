@@ -1,0 +1,26 @@
+"""With fail-over or fencing switched off the drills of recovery fail, and say why."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.running import Bench
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("experiment", "mechanism", "claims"),
+    [
+        ("primary-kill", "failover", {"recovery:store-recovery", "failover:conversations"}),
+        # Two primaries at one time: nobody ended the old one.
+        ("region-link-partition", "fencing", {"failover:conversations"}),
+        ("cache-loss", "healer", {"self_healing:cache-a-1"}),
+    ],
+)
+def test_without_its_mechanism_a_drill_fails(
+    bench: Bench, experiment: str, mechanism: str, claims: set[str]
+) -> None:
+    bench.settings[mechanism] = "off"
+    ran = bench.run(experiment)
+    assert claims <= set(ran.failed()), ran.said
+    assert ran.status == 1
