@@ -78,7 +78,7 @@ def _proven(
     seen = {e.number: fidelity(record, e, spans[e.number]) for e in applied}
     for number, (sent, _, following) in gone_early.items():
         seen[number] = replace(seen[number], vanished=(sent, following))
-    began, ended = _began(facts, applied, seen), _ended(facts, applied, seen)
+    began, ended = _began(facts, applied, seen), _ended(facts, _last_blows(applied), seen)
     end = run.end if ended is None else ended[0]
     force = clipped(f"fault:{facts.fault}", began[1], max(began[1], end), run)
     doubts = [each.reason for each in seen.values() if each.reason] + _unseen(facts, applied)
@@ -158,6 +158,16 @@ def _began(facts: Occurrence, applied: list[EffectFacts], seen: dict[int, Fideli
         accepted = effect.applied if effect.applied is not None else low
         parts.append(accepted if appeared is None else appeared[1])
     return low, max(parts)
+
+
+def _last_blows(applied: list[EffectFacts]) -> list[EffectFacts]:
+    """Of a fault that holds, the last of its effects on each thing: those before were not its end.
+
+    All effects of one that doesn't.
+    """
+    if not any(effect.again for effect in applied):
+        return applied
+    return list({str(e.target): e for e in sorted(applied, key=lambda e: e.number)}.values())
 
 
 def _ended(

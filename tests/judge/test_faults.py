@@ -389,6 +389,7 @@ def test_what_came_back_and_was_struck_again_was_not_seen_before_but_must_be_see
     assert found["witnessed"] is witnessed, found["witness_reason"]
     if witnessed:
         assert found["began_s"][1] < 6  # from the end of warm-up
+        assert found["ended_s"][0] == pytest.approx(9)  # the end of the second blow, not the first
 
 
 @pytest.mark.parametrize(("beside_too", "told"), [(True, "unknown"), (False, "affected")])

@@ -276,3 +276,20 @@ def test_so_much_is_enough_as_is_asked_for(tmp_path: Path) -> None:
     found = judged(shifted(*rows), tmp_path, check, "gone")
     assert found.outcome is PASS, found.reason
     assert "90% of 100 calls went to b from 1s after gone on (at least 90%)" in found.reason
+
+
+@pytest.mark.parametrize(("of", "outcome"), [("web", PASS), ("", FAIL)])
+def test_traffic_can_be_that_of_one_service(tmp_path: Path, of: str, outcome: Outcome) -> None:
+    builder = run(GONE)
+    copies = [("web-1", "web", "a"), ("web-2", "web", "b"), ("db-1", "db", "a")]
+    lives = [dict(zip(("name", "service", "region"), copy, strict=True)) for copy in copies]
+    builder.event(1, "target.state", when="before", instances=lives)
+    rows = (
+        "at every count from to instance callee outcome",
+        "0s 10ms 1000 gate web gate web-1 ok",
+        "10s 10ms 1000 gate web gate web-2 ok",
+        "12s 10ms 50 watch db watch db-1 refused",
+    )
+    builder.calls("\n".join(rows))
+    check = TrafficShift(source="a", to="b", of=of, within=Duration.parse("1s"))
+    assert judged(builder, tmp_path, check, "gone").outcome is outcome

@@ -18,6 +18,7 @@ from sloproof.contracts import (
     Outcome,
     Ratio,
     RegionName,
+    ServiceName,
     Source,
     Window,
 )
@@ -40,8 +41,8 @@ class Arrival:
 class TrafficShift(Check):
     """So long after the fault `at_least` this share of calls from outside go to the region `to`.
 
-    Counted are calls that reach a region from a service without one; attempts that failed count for
-    where they went. Before the fault some have to go to the region `from`.
+    Counted are calls that reach a region from a service without one, of those only the ones to the
+    service `of` where that is given; attempts that failed count for where they went. Before the fault some have to go to the region `from`.
     """
 
     kind = "traffic_shift"
@@ -51,6 +52,7 @@ class TrafficShift(Check):
     to: RegionName
     within: Duration
     at_least: Ratio = Ratio(Fraction(99, 100))
+    of: ServiceName = ""
 
     def label(self) -> str:
         """Both regions."""
@@ -67,7 +69,7 @@ class TrafficShift(Check):
         if not faults:
             return Finding(Outcome.INCONCLUSIVE, "no fault was injected that would shift traffic")
         fault = faults[0]
-        arrivals = list(_arrivals(evidence.record))
+        arrivals = list(_arrivals(evidence.record, self.of))
         if not arrivals:
             reason = "no call from outside into a region was recorded"
             return Finding(Outcome.INCONCLUSIVE, reason)
@@ -117,9 +119,11 @@ def _share(arrivals: list[Arrival], window: Window, region: str) -> Count:
     return Count(sum(one.region == region for one in inside), len(inside))
 
 
-def _arrivals(record: Record) -> Iterator[Arrival]:
+def _arrivals(record: Record, service: str) -> Iterator[Arrival]:
     regions = _regions(record)
     for call in record.calls:
+        if service not in ("", call.target):
+            continue
         from_outside = not _region_of(call, regions, called=False)
         where = _region_of(call, regions, called=True)
         if from_outside and where and call.outcome != "rejected":
