@@ -281,13 +281,13 @@ def test_so_much_is_enough_as_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("of", "outcome"), [("web", PASS), ("", FAIL)])
 def test_traffic_can_be_that_of_one_service(tmp_path: Path, of: str, outcome: Outcome) -> None:
     builder = run(GONE)
-    copies = [("web-1", "web", "a"), ("web-2", "web", "b"), ("db-1", "db", "a")]
+    copies = [("web-a", "web", "a"), ("web-b", "web", "b"), ("db-1", "db", "a")]
     lives = [dict(zip(("name", "service", "region"), copy, strict=True)) for copy in copies]
     builder.event(1, "target.state", when="before", instances=lives)
     rows = (
         "at every count from to instance callee outcome",
-        "0s 10ms 1000 gate web gate web-1 ok",
-        "10s 10ms 1000 gate web gate web-2 ok",
+        "0s 10ms 1000 gate web gate web-a ok",
+        "10s 10ms 1000 gate web gate web-b ok",
         "12s 10ms 50 watch db watch db-1 refused",
     )
     builder.calls("\n".join(rows))

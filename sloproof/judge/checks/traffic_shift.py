@@ -42,7 +42,8 @@ class TrafficShift(Check):
     """So long after the fault `at_least` this share of calls from outside go to the region `to`.
 
     Counted are calls that reach a region from a service without one, of those only the ones to the
-    service `of` where that is given; attempts that failed count for where they went. Before the fault some have to go to the region `from`.
+    service `of` where that is given; attempts that failed count for where they went. Before the
+    fault some have to go to the region `from`.
     """
 
     kind = "traffic_shift"
