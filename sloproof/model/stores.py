@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sloproof.model.addressing import HttpCall, Late, Name
+from sloproof.model.addressing import Command, HttpCall, Late, Name
 from sloproof.model.units import Duration, Size
 
 
@@ -73,3 +73,7 @@ class LedgerSpec:
     """Gives the ids of this run that a copy has, one a row, duplicates included."""
     timeout: Duration = Duration(2_000_000_000)
     """After so long without an answer a write is indeterminate."""
+    restore: Command | None = None
+    """Restores a backup as of `{until}` (ISO 8601) into a scratch copy; prints its `dsn` as JSON."""
+    drop: Command | None = None
+    """Removes that copy."""

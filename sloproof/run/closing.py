@@ -102,7 +102,11 @@ def _tell_ledger(facts: Mapping[str, Any], tell: Tell) -> None:
     for look in facts["copies"]:
         shown = {key: value for key, value in look.items() if key != "at"}
         tell("ledger.copy", moment=look["at"], **shown)
-    tell("ledger.finished", **{key: value for key, value in facts.items() if key != "copies"})
+    for look in facts.get("restored", ()):
+        shown = {key: value for key, value in look.items() if key not in ("at", "role")}
+        tell("ledger.restored", moment=look["at"], **shown)
+    rest = {key: value for key, value in facts.items() if key not in ("copies", "restored")}
+    tell("ledger.finished", **rest)
 
 
 def _write_tables(crew: Crew, record: RecordWriter, origin: int) -> Mapping[str, Any]:

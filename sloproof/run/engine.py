@@ -30,7 +30,7 @@ SECOND = 1_000_000_000
 HELPERS = 120 * SECOND
 LEAD = SECOND // 5
 GRACE = 10 * SECOND
-READING = 60 * SECOND
+READING = 120 * SECOND
 """So long may the last writes and the reading of all copies take; the ledger bounds both."""
 INJECTING = 60 * SECOND
 """So long an injection may take before the guardian ends it; its witnesses get 5 s of that."""

@@ -124,6 +124,8 @@ class Ledger:
     """How often a write is due, evenly spaced, however slow the system is."""
     slots: Annotated[int, Field(ge=1, le=1000)] = 16
     """How many may be in flight; one that is due and finds no slot is not sent."""
+    restore: Duration | None = None
+    """A backup is restored as of this moment, from the first write on, and read back, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

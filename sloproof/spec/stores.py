@@ -150,6 +150,9 @@ def check_ledger(experiment: Experiment, target: Target, problems: Problems) -> 
         hint = suggestion(ledger.name, target.ledgers)
         message = f'target {target.name} has no ledger "{ledger.name}"{hint}'
         problems.add(("spec", "ledger", "name"), message)
+    elif ledger.restore is not None and target.ledgers[ledger.name].restore is None:
+        message = f"ledger {ledger.name} of target {target.name} has no command `restore`"
+        problems.add(("spec", "ledger", "restore"), message)
     place: Place = ("spec", "ledger", "rate")
     most = target.allow.max_rate
     if ledger.rate.per_second <= 0:

@@ -14,10 +14,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from time import monotonic_ns, time_ns
 
 from sloproof.errors import LedgerError
 from sloproof.run.ledger.order import Order
-from sloproof.run.ledger.reading import read_back, write_looks
+from sloproof.run.ledger.reading import Look, read_back, write_looks
+from sloproof.run.ledger.restoring import restored
 from sloproof.run.ledger.rows import RowFile
 from sloproof.run.ledger.writing import Writer, Writing
 from sloproof.run.mailbox import Inbox, Message, Outbox
@@ -42,6 +44,7 @@ class LedgerChild:
         self._writing = Writing(self._order, _writer(self._order), self._rows)
         self._running: asyncio.Task[None] | None = None
         self._reads: bool | None = None
+        self._begun: tuple[int, int] | None = None
 
     async def run(self) -> None:
         """Write from `begin` to `stop`, then read back where that is asked for."""
@@ -61,8 +64,16 @@ class LedgerChild:
         self._rows.close()
         if self._reads:
             self._status.send({"is": "reading"})
-            write_looks(self._folder, await read_back(self._order))
+            write_looks(self._folder, [*await read_back(self._order), *await self._restored()])
         self._status.send({"is": "done", "writes": self._writing.count})
+
+    async def _restored(self) -> list[Look]:
+        """What a backup of a moment of the run has, where that is asked for."""
+        restore = self._order.restore
+        if restore is None or self._begun is None:
+            return []
+        begun, drift = self._begun
+        return [await restored(self._order, restore, begun, drift)]
 
     def _writes(self) -> bool:
         return self._running is not None and not self._running.done()
@@ -72,6 +83,7 @@ class LedgerChild:
             case "begin":
                 loop = asyncio.get_running_loop()
                 self._running = loop.create_task(self._writing.run(message["at"]))
+                self._begun = message["at"], time_ns() - monotonic_ns()
                 self._status.send({"is": "writing"})
             case "stop":
                 self._writing.end(message["at"])

@@ -104,7 +104,12 @@ class RealLedger:
             "rows": len(writes),
             "read": bool(looks),
             "exit": 0 if self._state == "done" else "lost",
-            "copies": [_shown(look) for look in looks],
+            "copies": [_shown(look) for look in looks if not look.until],
+            "restored": [
+                {**_shown(look), "until": look.until - origin, "error_ns": look.error_ns}
+                for look in looks
+                if look.until
+            ],
         }
 
     def discard(self) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sloproof.errors import LedgerError
 from sloproof.model.addressing import HttpCall
 from sloproof.model.secrets import NO_SECRETS, Secrets, known_here, resolved
-from sloproof.model.stores import SqlWrite
+from sloproof.model.stores import LedgerSpec, SqlWrite
 from sloproof.model.target import Entry, Target
 from sloproof.spec.experiment import Ledger
 
@@ -27,6 +27,20 @@ class CopyAt:
 
     copy: str
     dsn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """How a backup is restored to the moment `at_ns` after the first write was due.
+
+    In `command` and `drop`, `{until}` stands for it; both run in `folder`.
+    """
+
+    at_ns: int
+    command: tuple[str, ...]
+    drop: tuple[str, ...]
+    folder: str
+    within_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +58,7 @@ class Order:
     sql: SqlWrite | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     ca: str | None = None
+    restore: Restore | None = None
 
     def due(self, sequence: int, begin: int) -> int:
         """When a write is due."""
@@ -72,11 +87,16 @@ class Order:
     @classmethod
     def _of(cls, data: dict[str, Any]) -> Order:
         http, sql = data.pop("http"), data.pop("sql")
+        restore = data.pop("restore")
+        if restore is not None:
+            words = {key: tuple(restore[key]) for key in ("command", "drop")}
+            restore = Restore(**{**restore, **words})
         return cls(
             rate=Fraction(data.pop("rate")),
             copies=tuple(CopyAt(**each) for each in data.pop("copies")),
             http=HttpCall(**http) if http else None,
             sql=SqlWrite(**sql) if sql else None,
+            restore=restore,
             **data,
         )
 
@@ -104,6 +124,19 @@ def order_of(run: str, ledger: Ledger, target: Target) -> Order:
         sql=spec.sql,
         headers=dict(target.entry.headers) if own else {},
         ca=str(Path(target.folder, ca)) if own and ca else None,
+        restore=_restore(ledger, spec, target),
+    )
+
+
+def _restore(ledger: Ledger, spec: LedgerSpec, target: Target) -> Restore | None:
+    if ledger.restore is None or spec.restore is None:
+        return None
+    return Restore(
+        at_ns=ledger.restore.ns,
+        command=spec.restore.command,
+        drop=spec.drop.command if spec.drop else (),
+        folder=target.folder,
+        within_s=spec.restore.within.seconds,
     )
 
 

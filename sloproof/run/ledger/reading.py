@@ -42,6 +42,9 @@ class Look:
     error: str = ""
     stable: bool = False
     ids: dict[str, int] = field(default_factory=dict)
+    until: int = 0
+    """For a copy that was restored: the moment it is of, give or take `error_ns`; else 0."""
+    error_ns: int = 0
 
     def agrees(self, other: Look) -> bool:
         """Whether both saw the same, be it that neither saw anything."""
@@ -57,7 +60,7 @@ async def read_back(order: Order) -> list[Look]:
     deadline = asyncio.get_running_loop().time() + AT_MOST_S
     before: list[Look] = []
     while True:
-        looks = await asyncio.gather(*(_look(order, copy) for copy in order.copies))
+        looks = await asyncio.gather(*(look_at(order, copy) for copy in order.copies))
         seen = dict(zip((look.copy for look in before), before, strict=True))
         looks = [replace(look, stable=look.agrees(seen[look.copy])) if seen else look
                  for look in looks]  # fmt: skip
@@ -68,7 +71,8 @@ async def read_back(order: Order) -> list[Look]:
         await asyncio.sleep(BETWEEN_S)
 
 
-async def _look(order: Order, copy: CopyAt) -> Look:
+async def look_at(order: Order, copy: CopyAt) -> Look:
+    """One look at one copy; nothing is raised for what it does."""
     try:
         async with asyncio.timeout(LOOK_S):
             role, ids = await _asked(order, copy)
