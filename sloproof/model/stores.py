@@ -74,6 +74,6 @@ class LedgerSpec:
     timeout: Duration = Duration(2_000_000_000)
     """After so long without an answer a write is indeterminate."""
     restore: Command | None = None
-    """Restores a backup as of `{until}` (ISO 8601) into a scratch copy; prints its `dsn` as JSON."""
+    """Restores a backup as of `{until}` (ISO 8601) into a scratch copy; prints `dsn` as JSON."""
     drop: Command | None = None
     """Removes that copy."""
