@@ -44,18 +44,23 @@ class LedgerChild:
         self._writing = Writing(self._order, _writer(self._order), self._rows)
         self._running: asyncio.Task[None] | None = None
         self._reads: bool | None = None
+        self._dropped = False
         self._begun: tuple[int, int] | None = None
 
-    async def run(self) -> None:
-        """Write from `begin` to `stop`, then read back where that is asked for."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drop)
+    async def run(self) -> bool:
+        """Write from `begin` to `stop`, then read back where that is asked for.
+
+        Gives whether that came to its end; if so, SIGTERM ends the process from then on.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._drop)
         gc.freeze()
         self._status.send({"is": "ready", "pid": os.getpid(), "scheduling": take_precedence()})
         while self._reads is None or self._writes():
             for message in self._inbox.receive():
                 self._do(message)
             if os.getppid() != self._parent or not self._folder.exists():
-                return
+                return False
             if self._running is not None and self._running.done():
                 self._running.result()
             await asyncio.sleep(POLL_S)
@@ -65,7 +70,9 @@ class LedgerChild:
         if self._reads:
             self._status.send({"is": "reading"})
             write_looks(self._folder, [*await read_back(self._order), *await self._restored()])
+        loop.remove_signal_handler(signal.SIGTERM)
         self._status.send({"is": "done", "writes": self._writing.count})
+        return not self._dropped
 
     async def _restored(self) -> list[Look]:
         """What a backup of a moment of the run has, where that is asked for."""
@@ -93,7 +100,7 @@ class LedgerChild:
 
     def _drop(self) -> None:
         self._writing.end(0)
-        self._reads = False
+        self._reads, self._dropped = False, True
 
 
 def _writer(order: Order) -> Writer:
@@ -115,9 +122,9 @@ def main(arguments: list[str]) -> int:
     status = Outbox(folder / "status.jsonl")
 
     async def work() -> None:
-        await LedgerChild(folder, status).run()
-        # The engine ends this process: one that ended by itself would look as if it had died.
-        await asyncio.Event().wait()
+        if await LedgerChild(folder, status).run():
+            # The engine ends this process: one that ended by itself would look as if it had died.
+            await asyncio.Event().wait()
 
     try:
         asyncio.run(work())

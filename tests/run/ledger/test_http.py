@@ -17,6 +17,8 @@ from sloproof.testing import Answer, How, ScriptedServer
 from tests.run.ledger.stage import MS, order, staged
 
 ACK, FAILED, OPEN, UNSENT = WriteOutcome
+GRACE_S = 3
+"""So long after SIGTERM it would be killed."""
 
 
 def call(server: ScriptedServer, method: Any = "POST") -> HttpCall:
@@ -134,3 +136,17 @@ def test_a_killed_ledger_has_noted_every_acknowledgement(
     noted = {f"/w/run-1-{row.sequence:06d}" for row in rows}
     answered = {served.path for served in server.served}
     assert answered <= noted, "each write was noted before it was sent"
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["done", "writing"])
+def test_a_ledger_that_is_told_to_end_does_so_at_once(
+    tmp_path: Path, server: ScriptedServer, finished: bool
+) -> None:
+    with staged(tmp_path, order({}, http=call(server))) as stage:
+        stage.begin()
+        stage.acknowledged(1)
+        if finished:
+            stage.end(read=False)
+        assert stage.process.poll() is None, "it is the engine that ends it"
+        stage.process.terminate()
+        stage.process.wait(GRACE_S)
