@@ -37,11 +37,11 @@ class Platform:
 
 
 @contextmanager
-def platform(folder: Path) -> Iterator[Platform]:
-    """The reference system in its profile for CI."""
+def platform(folder: Path, profile: str = "ci", *words: str) -> Iterator[Platform]:
+    """The reference system in one of its profiles; its state is in `state.json` there."""
     folder.mkdir(parents=True)
     state = folder / "state.json"
-    _call("up", "--profile=ci", "--detach", f"--state={state}")
+    _call("up", f"--profile={profile}", "--detach", f"--state={state}", *words)
     try:
         yield Platform(json.loads(state.read_text(encoding="utf-8")))
     finally:
