@@ -31,7 +31,7 @@ spec:
   ledger: {name: notes, rate: 50/s}
   baseline: 3s
   faults: [{name: kill, inject: primary_kill, where: {store: conversations}, at: 4s}]
-  recovery: {at_least: 4s, at_most: 30s}
+  recovery: {at_least: 3s, at_most: 30s}
   verify:
     - recovery: store-recovery
     - data_loss: {ledger: notes}

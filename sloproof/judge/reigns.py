@@ -23,6 +23,8 @@ from sloproof.record.reader import Record, Samples
 PRIMARY, STANDBY, GONE = "primary", "standby", "gone"
 CLOSED = ("refused", "starting")
 """What a server says that lets nobody in: it doesn't listen, or not yet to clients."""
+BUSY = "busy"
+"""What stands in the place of a sample that was due while another one was under way."""
 HOLE = 5
 """After so many intervals without a sample two no longer follow on each other."""
 CLOCK = 20_000_000
@@ -105,7 +107,8 @@ def overlaps(
 
 
 def _reign(copy: str, samples: Samples, zero: int | None) -> Reign:
-    looks = _still_gone([_look(samples, n, zero) for n in range(len(samples))], samples)
+    asked = _asked(samples)
+    looks = _still_gone([_look(samples, n, zero) for n in asked], samples.detail[asked])
     known = [look for look in looks if look.role]
     gap = HOLE * _interval(samples)
     possible: list[Stretch] = []
@@ -180,10 +183,24 @@ def _look(samples: Samples, n: int, zero: int | None) -> Look:
     return Look(int(samples.sent[n]), int(samples.finished[n]), role, since)
 
 
-def _still_gone(looks: list[Look], samples: Samples) -> list[Look]:
+def _asked(samples: Samples) -> list[int]:
+    """Which samples asked something: all but those that were due while another was under way.
+
+    What is known of such a time is what the one under way came to.
+    """
+    found: list[int] = []
+    until = -EVER
+    for n in range(len(samples)):
+        if samples.detail[n] != BUSY or samples.sent[n] > until:
+            found.append(n)
+            until = max(until, int(samples.finished[n]))
+    return found
+
+
+def _still_gone(looks: list[Look], words: Iterable[object]) -> list[Look]:
     """What was gone and lets nobody in yet is as good as gone: a server that is starting."""
     found: list[Look] = []
-    for look, word in zip(looks, samples.detail, strict=True):
+    for look, word in zip(looks, words, strict=True):
         gone = bool(found) and found[-1].role == GONE and str(word) in CLOSED
         found.append(replace(look, role=GONE) if gone else look)
     return found

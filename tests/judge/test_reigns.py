@@ -179,6 +179,38 @@ def test_a_copy_that_no_probe_asked_may_have_been_anything(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "outcome", "words"),
+    [
+        # It took the connection, and said only later that it lets nobody in.
+        ("starting", PASS, "at no moment"),
+        ("timeout", INCONCLUSIVE, "a could not be asked for"),
+    ],
+)
+def test_what_was_due_while_another_sample_was_under_way_is_told_by_that_one(
+    tmp_path: Path, word: str, outcome: Outcome, words: str
+) -> None:
+    builder = RecordBuilder()
+    builder.phases(warmup=0, baseline=2, faults=9, recovery=15, restore=END)
+    builder.fault(KILL)
+    builder.event(1, "target.state", when="before", stores={"db": ["a", "b"]})
+    builder.probe(
+        "role:db:a",
+        f"""
+        from   to     took  ok  value detail
+        0s     10s    1ms   yes 1     primary
+        10s    20s    1ms   no  nan   gone
+        20s    20.1s  480ms no  nan   {word}
+        20.1s  20.5s  0ms   no  nan   busy
+        20.5s  25s    1ms   yes 20.1  standby
+        """,
+    )
+    copy(builder, "b", PROMOTED)
+    found = judged(tmp_path, builder)
+    assert found.outcome is outcome, found.reason
+    assert words in found.reason
+
+
 def test_a_copy_that_never_answered_may_have_been_anything(tmp_path: Path) -> None:
     found = judged(tmp_path, run(PRIMARY, "0s timeout -"))
     assert (found.outcome, found.reason) == (INCONCLUSIVE, "b never said what it was")
