@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,6 +54,13 @@ Labels = Annotated[
     ),
 ]
 RecordFolder = Annotated[Path, typer.Argument(metavar="RECORD", help="The folder of a run.")]
+
+
+def _volumes(name: str, words: str) -> Any:
+    """An option that gives the program a small volume of its own; repeatable."""
+    return typer.Option(
+        name, metavar="PATH=SIZE", help=words, default_factory=list, show_default=False
+    )
 
 
 def _fitting(seed: int | None) -> int | None:
@@ -205,11 +212,31 @@ def arm(
             show_default=False,
         ),
     ],
+    disk: Annotated[
+        list[str], _volumes("--disk", "An ext4 on a loop device, such as run/data=64MiB.")
+    ],
+    slow_disk: Annotated[
+        list[str], _volumes("--slow-disk", "One whose reads and writes io_delay can slow.")
+    ],
+    tmpfs: Annotated[list[str], _volumes("--tmpfs", "A tmpfs.")],
+    no_shim: Annotated[
+        bool, typer.Option("--no-shim", help="Without what clock_skew and dns_failure take.")
+    ] = False,
+    where_possible: Annotated[
+        bool, typer.Option("--where-possible", help="Leave out what this host can't do.")
+    ] = False,
 ) -> Ending:
-    """Start a program so that clock_skew and dns_failure can strike it."""
+    """Start a program so that faults of its clock, its look-ups and its volumes can strike it."""
     from sloproof.doors import arming
 
-    return arming.arm(command)
+    arms = arming.Arms(
+        disks=disk,
+        slow_disks=slow_disk,
+        tmpfs=tmpfs,
+        shim=not no_shim,
+        lenient=where_possible,
+    )
+    return arming.arm(command, arms)
 
 
 @app.command(cls=Command)

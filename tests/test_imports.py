@@ -27,7 +27,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "cli": "doors",
         "pytest_plugin": "pytesting",
         # What the two doors are made of.
-        "doors": "report judge run platforms effects testing",
+        "doors": "report judge run platforms arming effects testing",
         "pytesting": "report spec effects",
         "report": "record judge",
         "judge": "record spec extensions",

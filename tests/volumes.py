@@ -83,7 +83,7 @@ def mounted(folder: Path, *, slow: bool = False) -> Iterator[Mounted]:
     """Both volumes, until the end of the block; with `slow` a third one that can be slowed."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
     sizes += [f"--slow-disk={folder / 'slow'}={SIZE}MiB"] if slow else []
-    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "cat"]
+    argv = [sys.executable, "-m", "sloproof", "arm", "--no-shim", *sizes, "--", "cat"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE)  # its end is the end of `cat`
     try:
         found = Mounted(folder, process)

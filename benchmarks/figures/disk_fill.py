@@ -112,7 +112,7 @@ def _broken(place: Place) -> tuple[float, float]:
 def _mounted(folder: Path) -> Iterator[str]:
     """A process in whose eyes there are an ext4 and a tmpfs; gives its incarnation."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
-    argv = [sys.executable, "-m", "sloproof.arming", *sizes, "--", "cat"]
+    argv = [sys.executable, "-m", "sloproof", "arm", "--no-shim", *sizes, "--", "cat"]
     with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE) as process:  # ends with us
         try:
             deadline = time.monotonic() + WITHIN

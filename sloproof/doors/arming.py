@@ -1,90 +1,95 @@
-"""`arm`: start a program so that its clock and its resolver can be struck later.
-
-The shim is compiled on demand, once, into a cache that every user can read: a service may run as
-another user than whoever starts it.
-"""
+"""`arm`: start a program so that faults have something to act on: small volumes, a shim in it."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from sloproof.arming.namespace import enter_own
+from sloproof.arming.preload import preloaded
+from sloproof.arming.slow_io import arm as arm_slow_io
+from sloproof.arming.volumes import FileSystem, SmallVolume
 from sloproof.doors.ending import Ending
-from sloproof.errors import UsageError
+from sloproof.errors import SloproofError, UsageError
+from sloproof.model.units import Size
 
-SOURCE = Path(__file__).parents[1] / "shim" / "shim.c"
-NAME = "sloproof-shim.so"
-FLAGS = ("-O2", "-fPIC", "-shared", "-fvisibility=hidden")
-LIBRARIES = ("-ldl", "-lpthread")
-PATIENCE = 60.0
+PRELOAD = "LD_PRELOAD"
 
 
-def arm(command: Sequence[str]) -> Ending:
-    """Become `command` with the shim in it; without one, say what its environment needs."""
-    library = shim(os.environ)
-    preloaded = os.environ.get("LD_PRELOAD", "")
-    value = ":".join(filter(None, (str(library), preloaded)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arms:
+    """With what: volumes as `PATH=SIZE` each, and whether with the shim.
+
+    `lenient` leaves out what this host can't do, and says so on standard error.
+    """
+
+    disks: Sequence[str] = ()
+    slow_disks: Sequence[str] = ()
+    tmpfs: Sequence[str] = ()
+    shim: bool = True
+    lenient: bool = False
+
+    def tried(self, what: str, step: Callable[[], None]) -> bool:
+        """Whether a step could be taken; raises its error where it had to be."""
+        try:
+            step()
+        except SloproofError as error:
+            if not self.lenient:
+                raise
+            sys.stderr.write(f"without {what}: {error}\n")
+            return False
+        return True
+
+
+def arm(command: Sequence[str], arms: Arms) -> Ending:
+    """Become `command`, armed; without one, say what its environment needs.
+
+    Only what the command starts sees the volumes; they are gone with the last of these processes,
+    however it ends.
+    """
+    slow, memory = _volumes(arms.slow_disks), _volumes(arms.tmpfs, FileSystem.TMPFS)
+    volumes = [*_volumes(arms.disks), *slow, *memory]
+    if volumes and not command:
+        raise UsageError("volumes are there for what is started with them: name a command")
+    if volumes and arms.tried("volumes", enter_own):
+        for volume in volumes:
+            arms.tried(f"the volume {volume.path}", volume.mount)
+        for volume in slow:
+            arms.tried(f"slow I/O on {volume.path}", partial(arm_slow_io, volume.path))
+    if arms.shim:
+        arms.tried("the shim", _preload)
     if command:
-        _become(command, {**os.environ, "LD_PRELOAD": value})
-    return Ending(body={"LD_PRELOAD": value}, words=f"LD_PRELOAD={value}")
+        _become(command)
+    value = os.environ.get(PRELOAD, "")
+    return Ending(body={PRELOAD: value}, words=f"{PRELOAD}={value}")
 
 
-def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+def _preload() -> None:
+    os.environ[PRELOAD] = preloaded(os.environ)
+
+
+def _volumes(given: Sequence[str], kind: FileSystem = FileSystem.EXT4) -> list[SmallVolume]:
+    return [_volume(text, kind) for text in given]
+
+
+def _volume(text: str, kind: FileSystem) -> SmallVolume:
+    path, _, size = text.rpartition("=")
+    if not path:
+        raise UsageError(f'"{text}" is no PATH=SIZE, such as run/data=64MiB')
+    try:
+        return SmallVolume(Path(path).absolute(), Size.parse(size), kind)
+    except ValueError as error:
+        raise UsageError(f"{text}: {error}") from error
+
+
+def _become(command: Sequence[str]) -> NoReturn:
     """Keeps the process, so that what ends with its parent still does."""
     try:
-        os.execvpe(command[0], list(command), environment)  # noqa: S606 - its purpose
+        os.execvp(command[0], list(command))  # noqa: S606 - its purpose
     except OSError as error:
         raise UsageError(f"can't start {command[0]}: {error.strerror}") from error
-
-
-def shim(env: Mapping[str, str]) -> Path:
-    """The shim for this machine, compiled if need be; raises `UsageError` where it can't be.
-
-    `SLOPROOF_SHIM` names one that was compiled elsewhere, `CC` another compiler than `cc`.
-    """
-    if named := env.get("SLOPROOF_SHIM"):
-        if not Path(named).is_file():
-            raise UsageError(f"SLOPROOF_SHIM is {named}, which is no file")
-        return Path(named).absolute()
-    source = SOURCE.read_bytes()
-    kind = "\0".join((platform.machine(), *platform.libc_ver(), *FLAGS)).encode()
-    digest = hashlib.sha256(source + b"\0" + kind).hexdigest()[:16]
-    place = _cache(env) / "shim" / digest / NAME
-    if not place.is_file():
-        _compile(env.get("CC") or "cc", place)
-    return place
-
-
-def _cache(env: Mapping[str, str]) -> Path:
-    if named := env.get("XDG_CACHE_HOME"):
-        return Path(named).absolute() / "sloproof"
-    if os.geteuid() == 0:
-        return Path("/var/cache/sloproof")
-    return Path.home() / ".cache" / "sloproof"
-
-
-def _compile(compiler: str, place: Path) -> None:
-    """Compile beside its place and rename, so that nobody ever loads a half of it."""
-    hint = "install one (gcc, clang), name it in CC, or name a shim in SLOPROOF_SHIM"
-    if shutil.which(compiler) is None:
-        raise UsageError(f"to arm a program takes a C compiler, and there is no {compiler}: {hint}")
-    try:
-        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-            made = Path(folder, NAME)
-            words = [compiler, *FLAGS, "-o", str(made), str(SOURCE), *LIBRARIES]
-            subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE)
-            made.chmod(0o755)
-            made.replace(place)
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip()
-        raise UsageError(f"{compiler} can't compile the shim: {said}; {hint}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"the shim can't be compiled: {error}") from error

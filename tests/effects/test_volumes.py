@@ -263,7 +263,7 @@ def test_nothing_stays_mounted_once_the_processes_are_killed(tmp_path: Path) -> 
     ],
 )
 def test_what_can_not_be_armed_is_said(tmp_path: Path, arguments: list[str], said: str) -> None:
-    argv = [sys.executable, "-m", "sloproof.arming", *arguments]
+    argv = [sys.executable, "-m", "sloproof", "arm", "--no-shim", *arguments]
     done = subprocess.run(
         argv, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
     )

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from digital_human import cgroups
+from sloproof.arming.preload import shim
 from sloproof.contracts import Effect, Owner, Where
-from sloproof.doors.arming import shim
 from sloproof.errors import UsageError
 from sloproof.extensions import Extensions
 from sloproof.model.target import Entry, Finder, Service, Target

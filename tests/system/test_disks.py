@@ -79,7 +79,7 @@ class Shop:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         serve = ["$(python)", "-m", "tests.system.orders", str(port), "run/data"]
-        arm = ["$(python)", "-m", "sloproof.arming", f"--{volume}", "run/data=16MiB", "--"]
+        arm = ["$(python)", "-m", "sloproof", "arm", f"--{volume}", "run/data=16MiB", "--"]
         budget = ""
         if volume == "budget":
             arm, budget = [], ", budget: 16MiB"

@@ -117,7 +117,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         if not Path(control).exists():
             raise PlatformError(
                 f"volume {volume} was not armed for slow I/O: start the target by "
-                "`python -m sloproof.arming --slow-disk …` (see `volumes` in docs/targets.md)"
+                "`sloproof arm --slow-disk …` (see `volumes` in docs/targets.md)"
             )
         expected = 2 * delay.seconds
         patience = Duration.of(1 + 2 * expected)
