@@ -7,11 +7,8 @@ itself: that is the stability controller's work.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +17,12 @@ from digital_human.child import Child, ChildError
 from digital_human.control import ControlServer
 from digital_human.copy_config import CopyConfig
 from digital_human.estate import Estate
+from digital_human.family import Family, told
 from digital_human.files import Files
 from digital_human.infrastructure import Gateway, Toxiproxy
-from digital_human.journal import Journal
-from digital_human.ports import Ports, bind
+from digital_human.ports import Ports
 from digital_human.postgres.errors import PostgresError
 from digital_human.postgres.server import Server
-from digital_human.processes import TAG
 from digital_human.readiness import StartFailed, answers, until
 from digital_human.settings import Settings
 from digital_human.topology import (
@@ -44,9 +40,7 @@ from digital_human.topology import (
 from digital_human.traffic import Traffic
 
 START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 1.0
 SHUTDOWN_TIMEOUT_S = 5.0
-PACKAGE = Path(__file__).parent
 
 
 class Supervisor:
@@ -62,15 +56,15 @@ class Supervisor:
         self._files = Files(folder, self._topology.callers(), stores=settings.regions.enabled)
         self._data: Path | None = None
         self._files.clear()
-        self._events = Journal(self._files.supervisor_events)
         self._controller_port = self._ports.reserve()
         self._enclosure = cgroups.Enclosure(folder, _limits(settings))
-        self._children: dict[str, Child] = {}
+        copies = {copy.name for copy in self._topology.copies}
+        self._family = Family(folder, self._files.supervisor_events, self._enclosure, copies)
         self._restarts: dict[str, asyncio.Lock] = {}
         self._stopping = False
         self._control = ControlServer(folder, self._answer)
-        self._toxiproxy = Toxiproxy(self._child("toxiproxy"), self._ports.reserve)
-        self._gateway = Gateway(self._child("gateway"), self._ports.reserve)
+        self._toxiproxy = Toxiproxy(self._family.child("toxiproxy"), self._ports.reserve)
+        self._gateway = Gateway(self._family.child("gateway"), self._ports.reserve)
 
     async def start(self) -> None:
         """Start everything and return when all of it answers. Raises `StartFailed`."""
@@ -101,17 +95,7 @@ class Supervisor:
         """End every process: the healer first, the rest together, by force where needed."""
         self._stopping = True
         self._control.stop()
-        if CONTROLLER in self._children:
-            await self._children[CONTROLLER].kill()
-        for child in self._children.values():
-            child.signal(signal.SIGTERM)
-            # A stopped process would not notice before it is continued.
-            child.signal(signal.SIGCONT)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        for child in self._children.values():
-            if not await child.wait(max(0.0, deadline - time.monotonic())):
-                await child.kill()
-        self._events.close()
+        await self._family.end(first=CONTROLLER)
         self._ports.release()
         if self._data is not None:
             database.remove_data(self._wanted)
@@ -139,7 +123,7 @@ class Supervisor:
         async with self._restarts.setdefault(name, asyncio.Lock()):
             if self._stopping:
                 raise ChildError("the system is being stopped")
-            child = self._children[name]
+            child = self._family[name]
             await child.kill()
             if copy.service == STORE:
                 # A postmaster that was killed leaves children for a moment.
@@ -150,8 +134,8 @@ class Supervisor:
     async def halt(self, name: str) -> Child:
         """Kill the copy and leave it dead. Raises `ChildError` or `KeyError`."""
         async with self._restarts.setdefault(self._topology.copy(name).name, asyncio.Lock()):
-            await self._children[name].kill()
-        return self._children[name]
+            await self._family[name].kill()
+        return self._family[name]
 
     async def shut_down(self, name: str) -> Child:
         """Let the store's copy end in good order: what it wrote is with its standbys then.
@@ -159,7 +143,7 @@ class Supervisor:
         Raises `ChildError`, also where it did not end in time, or `KeyError`.
         """
         async with self._restarts.setdefault(self._topology.copy(name).name, asyncio.Lock()):
-            child = self._children[name]
+            child = self._family[name]
             child.signal(signal.SIGINT)
             if not await child.wait(SHUTDOWN_TIMEOUT_S):
                 raise ChildError(f"{name} did not shut down within {SHUTDOWN_TIMEOUT_S:g} s")
@@ -168,14 +152,12 @@ class Supervisor:
     async def _answer(self, command: dict[str, Any]) -> dict[str, Any]:
         match command:
             case {"command": "list"}:
-                return {
-                    "processes": {child.name: _told(child) for child in self._children.values()}
-                }
+                return {"processes": self._family.to_json()}
             case {"command": "restart" | "halt" | "shut-down" as what, "instance": str(name)}:
                 acts = {"restart": self.restart, "halt": self.halt, "shut-down": self.shut_down}
                 act = acts[what]
                 try:
-                    return {"instance": name, **_told(await act(name))}
+                    return {"instance": name, **told(await act(name))}
                 except KeyError:
                     return {"error": f"no copy is named {name!r}"}
                 except (ChildError, OSError, PostgresError) as error:
@@ -210,7 +192,7 @@ class Supervisor:
         if copy.speaks_http:
             self._start_service(copy)
             return
-        child = self._children.get(copy.name) or self._child(copy.name)
+        child = self._family.child(copy.name)
         if copy.service == STORE:
             child.start(self._servers()[copy.name].command())
         else:
@@ -231,7 +213,8 @@ class Supervisor:
         )
         path = self._folder / f"{copy.name}.json"
         config.write(path)
-        self._start_python(copy.name, copy.port, [f"digital_human.{copy.service}", str(path)])
+        module = [f"digital_human.{copy.service}", str(path)]
+        self._family.start_python(copy.name, copy.port, module)
 
     def _start_controller(self, traffic: Traffic) -> None:
         # Directly, not over the links: what is merely slow on its way must not be restarted. The
@@ -252,46 +235,12 @@ class Supervisor:
             Estate.of(self._topology, self._data, self._files.roles, traffic).write(path)
         else:
             Estate.forget(path)
-        self._start_python(
+        self._family.start_python(
             CONTROLLER, self._controller_port, ["digital_human.controller", str(path)]
         )
 
-    def _start_python(self, name: str, port: int, module: Sequence[str]) -> None:
-        child = self._children.get(name) or self._child(name)
-        with bind(port) as listener:
-            command = [sys.executable, "-m", *module, str(listener.fileno())]
-            child.start(command, fds=[listener.fileno()])
-
-    def _child(self, name: str) -> Child:
-        path = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
-        env = {
-            **os.environ,
-            TAG: str(self._folder),
-            "PYTHONPATH": os.pathsep.join(filter(None, path)),
-            "PYTHONUNBUFFERED": "1",
-            # Toxiproxy's name for it; by default it writes two lines for each connection.
-            "LOG_LEVEL": "info",
-        }
-        log = self._folder / f"{name}.log"
-        is_copy = any(copy.name == name for copy in self._topology.copies)
-        groups = self._enclosure.of(name) if is_copy else []
-        self._children[name] = Child(name, env=env, log=log, record=self._record, groups=groups)
-        return self._children[name]
-
     async def _ready(self, name: str, at: str) -> None:
-        await until(lambda: answers(at), self._children[name])
-
-    def _record(self, kind: str, child: Child) -> None:
-        self._events.write(
-            {
-                "kind": kind,
-                "instance": child.name,
-                "pid": child.incarnation.pid if child.incarnation else None,
-                "time_ns": time.monotonic_ns(),
-                "wall_ns": time.time_ns(),
-                "detail": child.ending(),
-            }
-        )
+        await until(lambda: answers(at), self._family[name])
 
 
 def _called(link: Link) -> str:
@@ -306,14 +255,3 @@ def _address(copy: Copy) -> str:
 def _limits(settings: Settings) -> cgroups.Limits | None:
     each = settings.limits
     return cgroups.Limits(each.cpu, each.memory << 20) if each.enabled else None
-
-
-def _told(child: Child) -> dict[str, Any]:
-    who = child.incarnation
-    return {
-        "pid": who.pid if who else None,
-        "start_time": who.start_time if who else None,
-        "running": child.running,
-        "ending": child.ending() if not child.running else None,
-        "age_s": round((time.monotonic_ns() - child.started_ns) / 1e9, 3),
-    }

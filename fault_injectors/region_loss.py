@@ -31,6 +31,10 @@ class RegionLoss(Fault):
     how: Literal["kill", "cut"] = "kill"
     mode: CutMode = CutMode.REFUSED
 
+    def uses(self) -> tuple[type, ...]:
+        """Only one of the two: links can be cut where nobody may kill, and the other way round."""
+        return (CutsLinks,) if self.how == "cut" else (Kills,)
+
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """One cut a link, or one blow a copy, again and again."""
         if self.how == "cut":

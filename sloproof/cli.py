@@ -312,10 +312,10 @@ def judge(
     ],
 ) -> Ending:
     """Judge a record anew; with --slo by other objectives than its own."""
-    from sloproof.doors import drills, judging
+    from sloproof.doors import debriefing, judging
 
-    if drills.is_suite_record(record):
-        return drills.judge(record, slo)
+    if debriefing.is_suite_record(record):
+        return debriefing.judge(record, slo)
     return judging.judge(record, slo)
 
 
@@ -330,10 +330,10 @@ def report(
     ] = None,
 ) -> Ending:
     """Write the HTML report of a record."""
-    from sloproof.doors import drills, judging
+    from sloproof.doors import debriefing, judging
 
-    if drills.is_suite_record(record):
-        return drills.report(record, output)
+    if debriefing.is_suite_record(record):
+        return debriefing.report(record, output)
     return judging.report(record, output)
 
 

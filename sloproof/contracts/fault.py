@@ -58,7 +58,7 @@ class Fault(ABC):
     """One kind of fault: a class in a file of its own, the file's name is the kind in YAML.
 
     Fields are the keys under `with:`; the docstring's first line is the help text. `needs` names
-    the capabilities of the platform that `plan` uses, `points_at` what `where:` has to select
+    the capabilities of the platform that `plan` may use, `points_at` what `where:` has to select
     (`instances`, `links`, `volumes`, `regions` or nothing), `arms` what the target must mount at
     its start. `role` is the one that a store's copy must have to be struck (`primary`,
     `standby`); `where:` then has to name the store.
@@ -78,6 +78,10 @@ class Fault(ABC):
     @abstractmethod
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """The steps that bring this fault about; pure: the same arguments, the same steps."""
+
+    def uses(self) -> tuple[type, ...]:
+        """The capabilities that `plan` uses with these fields: all of `needs`, or some of them."""
+        return self.needs
 
     def fields(self) -> dict[str, str]:
         """Its fields by name, as people write them."""

@@ -60,12 +60,12 @@ def _answer(run: str, said: Said) -> Ending:
 
 def _review(folder: Path, said: Said) -> Ending:
     """Write the review, and the report anew."""
-    from sloproof.doors import drills
+    from sloproof.doors import debriefing
     from sloproof.record.suite import review
 
     if said.failed:
         raise UsageError("--failed is about a manual step of a suite that runs")
-    claims = drills.claims_in(folder)
+    claims = debriefing.claims_in(folder)
     if said.about and said.about not in claims:
         hint = suggestion(said.about, claims)
         raise UsageError(f'{folder}: has no claim "{said.about}"{hint}')
@@ -80,7 +80,7 @@ def _review(folder: Path, said: Said) -> Ending:
         data = {"by": said.by, "role": said.role, "note": said.note}
         kind, words = "signed", f"{folder.name}: signed by {said.by}"
     review(folder, time.time_ns(), kind, **data)
-    report = drills.report(folder, None)
+    report = debriefing.report(folder, None)
     return Ending(DONE, {"record": str(folder), "kind": kind, **data}, f"{words}\n{report.words}")
 
 

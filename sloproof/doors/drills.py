@@ -1,16 +1,15 @@
-"""Suites: running them, judging and reporting what they left behind."""
+"""Suites: what is in one, and running it to its end."""
 
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sloproof.doors.conducting import Drill
+from sloproof.doors.debriefing import body_of, judged, words_of, write_page, write_verdict
 from sloproof.doors.ending import (
     BROKE,
     DONE,
@@ -21,31 +20,17 @@ from sloproof.doors.ending import (
     Ending,
     gravest,
 )
-from sloproof.doors.judging import REPORT, VERDICT, claim_body
 from sloproof.doors.loading import Wanted
-from sloproof.doors.outlook import (
-    TEMPLATES,
-    refuse_before_running,
-    refuse_profiles,
-    refuse_templates,
-    refuse_unwritable,
-)
+from sloproof.doors.outlook import refuse_before_running, refuse_profiles, refuse_templates
 from sloproof.doors.planning import plan_of, plan_words, refuse_without_verdict
-from sloproof.doors.running import Ran, Settings, run_one, with_report, write_summaries
+from sloproof.doors.running import Ran, Settings, with_report, write_summaries
 from sloproof.errors import NoVerdictPossible, UsageError
 from sloproof.spec.plain import as_written
 
 if TYPE_CHECKING:
     from sloproof.judge.drill import SuiteVerdict
-    from sloproof.record.suite import SuiteRecord
-    from sloproof.run.conductor import Performed, SuiteResult
-    from sloproof.run.holding import Hold
-    from sloproof.run.watch import Signals
-    from sloproof.spec import Loaded, LoadedSuite
-    from sloproof.spec.suite import Suite
-
-RECORDS = "records"
-"""The folder of the runs' own records inside of the suite's."""
+    from sloproof.run.conductor import SuiteResult
+    from sloproof.spec import LoadedSuite
 
 
 def suites_among(files: Sequence[Path]) -> list[Path]:
@@ -143,193 +128,17 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
         return _ending(drill, drill.conduct())
 
 
-@dataclass(slots=True)
-class Drill:
-    """One run of a suite, with what its runs came to."""
-
-    loaded: LoadedSuite
-    settings: Settings
-    run: str
-    signals: Signals
-    ran: list[Ran] = field(default_factory=list)
-
-    @property
-    def folder(self) -> Path:
-        """Its record."""
-        return self.settings.runs.resolve() / self.run
-
-    def conduct(self) -> SuiteResult:
-        """All steps, up to the seal."""
-        from sloproof.effects.incarnation import self_incarnation
-        from sloproof.model.clock import SystemClock, boot_id, wall_minus_monotonic
-        from sloproof.record.suite import SuiteWriter
-        from sloproof.run.asking import Desk
-        from sloproof.run.conductor import Conductor, Crew
-        from sloproof.run.control import Bulletin, Status
-        from sloproof.run.environment import environment
-        from sloproof.run.progress import progress_to
-        from sloproof.run.state import run_folder, state_dir
-        from sloproof.spec import suite_text
-
-        suite, clock = self.loaded.suite, SystemClock()
-        record = SuiteWriter(self.folder, self.loaded.secrets)
-        origin = clock.now()
-        record.text("suite.yaml", suite_text(self.loaded.document))
-        about = environment(self.loaded.project, self.settings.seed or 0)
-        record.json("suite.json", {**about, "seed": self.settings.seed})
-        record.event(
-            0,
-            "suite.started",
-            run=self.run,
-            suite=suite.name,
-            wall_ns=origin + wall_minus_monotonic(clock),
-            monotonic_ns=origin,
-            boot_id=boot_id(),
-            version=about["sloproof"],
-        )
-        folder = run_folder(state_dir(), self.run)
-        target = suite.target or self.loaded.loaded[0].target.name
-        card = Status(
-            run=self.run,
-            experiment=suite.name,
-            target=target,
-            engine=str(self_incarnation()),
-            phase="manual",
-            remaining_s=0,
-            faults=(),
-            line="",
-            record=str(self.folder),
-            suite=self.run,
-        )
-        crew = Crew(
-            clock=clock,
-            perform=self._perform,
-            hold=self._hold,
-            desk=Desk(folder),
-            bulletin=Bulletin(folder),
-            signals=self.signals,
-            progress=progress_to(sys.stderr),
-        )
-        return Conductor(self.loaded, crew, record, card, origin, self.settings.seed).run()
-
-    def _hold(self, first: Loaded) -> AbstractContextManager[Hold]:
-        from sloproof.run.holding import Holding
-        from sloproof.run.progress import progress_to
-        from sloproof.run.state import state_dir
-
-        holding = Holding(
-            run=self.run,
-            state=state_dir(),
-            record=self.folder,
-            secrets=self.loaded.secrets,
-            progress=progress_to(sys.stderr),
-        )
-        origins = {o for e in self.loaded.loaded for o in (e.experiment.origin, e.target.origin)}
-        files = [str(Path(self.loaded.project, origin)) for origin in sorted(origins)]
-        return holding.of(first.target, files)
-
-    def _perform(self, loaded: Loaded, seed: int | None, held: Any) -> Performed:
-        from sloproof.run.conductor import Performed
-
-        settings = replace(
-            self.settings, runs=self.folder / RECORDS, seed=seed, hold=held, report=False
-        )
-        ran = run_one(loaded, settings, self.signals)
-        self.ran.append(ran)
-        return Performed(
-            run=ran.run,
-            how=ran.how,
-            reason=ran.reason,
-            outcome=ran.verdict.outcome.value if ran.verdict else "",
-            broke=ran.reason if ran.how == "failed" or ran.verdict is None else "",
-            unreverted=ran.unreverted,
-        )
-
-
-def judged(record: SuiteRecord) -> tuple[Suite, SuiteVerdict]:
-    """A suite and the verdict on its record; raises `BrokenRecord` for one that was changed."""
-    from sloproof.judge import judge as judge_record
-    from sloproof.judge.drill import Judged
-    from sloproof.judge.suite import judge_suite
-    from sloproof.record.reader import Record
-    from sloproof.spec import suite_from_record
-
-    opened = [Record(folder) for folder in record.records]
-    runs = {each.run: Judged(each, judge_record(each)) for each in opened}
-    suite = suite_from_record(record.suite_text)
-    return suite, judge_suite(record, suite, runs)
-
-
-def is_suite_record(folder: Path) -> bool:
-    """Whether a folder is the record of a suite."""
-    from sloproof.record.suite import is_suite_record as told
-
-    return told(folder)
-
-
-def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
-    """Judge a suite's record anew, with all its runs, by their own objectives."""
-    from sloproof.record.suite import SuiteRecord
-
-    if objectives:
-        raise UsageError("--slo judges one run: name a record inside of this suite's")
-    _, verdict = judged(SuiteRecord(folder))
-    refuse_unwritable(RECORD=folder / VERDICT)
-    _write_verdict(folder, verdict)
-    return Ending(STATUS[verdict.outcome], body_of(verdict), words_of(verdict))
-
-
-def claims_in(folder: Path) -> list[str]:
-    """The ids of all claims of a suite's record."""
-    from sloproof.record.suite import SuiteRecord
-
-    _, verdict = judged(SuiteRecord(folder))
-    return [claim.id for claim in (*verdict.claims, *verdict.across)]
-
-
-def report(folder: Path, output: Path | None) -> Ending:
-    """Write the report of a suite's record; its status says only whether that worked."""
-    from sloproof.record.suite import SuiteRecord
-
-    record = SuiteRecord(folder)
-    suite, verdict = judged(record)
-    refuse_unwritable(output=output or folder / REPORT)
-    path = _write_report(record, suite, verdict, Path.cwd(), output)
-    return Ending(DONE, {"report": str(path)}, str(path))
-
-
-def _write_report(
-    record: SuiteRecord,
-    suite: Suite,
-    verdict: SuiteVerdict,
-    project: Path,
-    output: Path | None = None,
-) -> Path:
-    from sloproof.report.drill import write_suite_report
-
-    path, own = output or record.folder / REPORT, project / TEMPLATES
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_suite_report(record, suite, verdict, path, templates=own if own.is_dir() else None)
-    return path
-
-
-def _write_verdict(folder: Path, verdict: SuiteVerdict) -> None:
-    from sloproof.judge.drill import suite_verdict_json
-
-    (folder / VERDICT).write_text(suite_verdict_json(verdict), encoding="utf-8")
-
-
 def _ending(drill: Drill, result: SuiteResult) -> Ending:
     from sloproof.record.suite import SuiteRecord
 
     record = SuiteRecord(drill.folder)
     suite, verdict = judged(record)
-    _write_verdict(drill.folder, verdict)
+    write_verdict(drill.folder, verdict)
     page = None
     if drill.settings.report:  # only now: drawing takes seconds in which no sign of life comes
         project = drill.loaded.project
         drill.ran = [with_report(each, project) for each in drill.ran]
-        page = _write_report(record, suite, verdict, project)
+        page = write_page(record, suite, verdict, project)
     write_summaries(drill.ran, drill.settings)
     status = _status(drill.ran, result, verdict)
     body = {
@@ -359,30 +168,3 @@ def _status(ran: Sequence[Ran], result: SuiteResult, verdict: SuiteVerdict) -> i
 
 def _broke(ran: Ran) -> bool:
     return ran.status in (BROKE, UNREVERTED)
-
-
-def body_of(verdict: SuiteVerdict) -> dict[str, Any]:
-    """A suite's verdict as `--json` prints it; claims as those of an experiment."""
-    return {
-        "suite": verdict.suite,
-        "experiment": verdict.suite,
-        "run": verdict.run,
-        "outcome": verdict.outcome.value,
-        "sentence": verdict.sentence,
-        "claims": [claim_body(claim) for claim in (*verdict.claims, *verdict.across)],
-        "evidence": list(verdict.evidence),
-        "deviations": [each.what for each in verdict.deviations],
-    }
-
-
-def words_of(verdict: SuiteVerdict) -> str:
-    """What people are told of it."""
-    from sloproof.report.summary import MARKS
-
-    lines = [f"{verdict.suite}: {verdict.sentence}"]
-    told = [(step.outcome, step.label, step.reason) for step in verdict.steps]
-    told += [(c.finding.outcome, c.id, c.finding.reason) for c in verdict.across]
-    lines += [f"  {MARKS[o]} {o:<12}  {name}: {reason}" for o, name, reason in told]
-    lines += [f"  ! {text}" for text in verdict.evidence]
-    lines += [f"  ! deviation: {each.step}: {each.what}" for each in verdict.deviations]
-    return "\n".join(lines)

@@ -137,7 +137,7 @@ def _fault(each: FaultPlan, loaded: Loaded, seed: int) -> dict[str, Any]:
         "role": each.where.role or each.fault.role,
         "pick": as_written(each.where.pick) if each.where.pick else None,
         "picks": _picks(each, loaded, seed),
-        "needs": [need.__name__ for need in each.fault.needs],
+        "needs": [need.__name__ for need in each.fault.uses()],
     }
 
 
@@ -179,7 +179,7 @@ def _lacks(loaded: Loaded) -> Iterator[str]:
     """What the faults need and the platform, the host or the target can't do."""
     platform = _platform(loaded)
     for each in loaded.experiment.faults:
-        for need in each.fault.needs:
+        for need in each.fault.uses():
             if reason := platform.lacks(need):
                 yield f"{loaded.experiment.name}: fault {each.name}: {reason}"
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import sys
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from signal import SIGTERM
 from typing import ClassVar
 
-from sloproof.contracts.effect import Effect, Json, Undone
-from sloproof.contracts.probe import Witness
+from sloproof.contracts.effect import Json, Undone
 from sloproof.effects import delayer
-from sloproof.effects.incarnation import Incarnation, self_incarnation
-from sloproof.effects.iptables import Passing, Rules
-from sloproof.effects.network_namespace import NamespaceGone, NetworkNamespace
+from sloproof.effects.incarnation import self_incarnation
+from sloproof.effects.ruled_packets import RuledPackets
 from sloproof.effects.tagged import end, tagged
-from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
-from sloproof.model.units import Duration
 
 QUEUES = range(1024, 65536)
 IN_USE = "/proc/self/net/netfilter/nfnetlink_queue"
@@ -27,32 +23,17 @@ LEAVING = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PacketDelay(Effect):
+class PacketDelay(RuledPackets):
     """Each packet to and from `port` of `host` waits `delay_ns` ± `jitter_ns`.
 
-    `listener` is the incarnation that listens there; the rules stand in its network. The delayer
-    ends with the process that called `apply`, and packets then pass as ever.
+    The delayer ends with the process that called `apply`, and packets then pass as ever.
     """
 
     kind: ClassVar[str] = "packet_delay"
-    settle: ClassVar[Duration] = Duration(200_000_000)
-    deadline: ClassVar[Duration] = Duration(30_000_000_000)
 
-    link: str
-    listener: str
-    host: str
-    port: int
     delay_ns: int
     jitter_ns: int = 0
     seed: int = 0
-    upstream: bool = True
-    downstream: bool = False
-    words: str = ""
-    seen_by: Json = field(default_factory=dict)
-
-    def _rules(self, prior: Json) -> Rules:
-        passing = Passing(self.host, self.port, self.upstream, self.downstream)
-        return Rules(NetworkNamespace(prior["network"]), passing, self.owner)
 
     def capture(self) -> Json:
         """In which network the port is, and a queue that is free there.
@@ -60,8 +41,8 @@ class PacketDelay(Effect):
         Raises where nobody listens any more, or where others delay these packets already: a packet
         waits in one queue only.
         """
-        prior: Json = {"network": NetworkNamespace.of(Incarnation.parse(self.listener)).inode}
-        rules = self._rules(prior)
+        prior = super().capture()
+        rules = self.rules(prior)
         if others := rules.queued_by_others():
             raise EffectError(f"packets of {self.host}:{self.port} wait already: {others[0]}")
         return {**prior, "queue": self._free_queue(rules.ask(("cat", IN_USE)))}
@@ -75,7 +56,7 @@ class PacketDelay(Effect):
 
     def apply(self, prior: Json) -> None:
         """Start the delayer, then send the packets its way, unless that is done."""
-        rules = self._rules(prior)
+        rules = self.rules(prior)
         if next(tagged(self.owner), None) is None:
             size = (str(prior["queue"]), str(self.delay_ns), str(self.jitter_ns), str(self.seed))
             program = (sys.executable, "-I", "-S", delayer.__file__, str(self_incarnation()))
@@ -83,16 +64,9 @@ class PacketDelay(Effect):
         target = ("NFQUEUE", "--queue-num", str(prior["queue"]), "--queue-bypass")
         rules.add(target, last=True)
 
-    def interrupt(self) -> None:
-        """End a command that is still under way, and the delayer."""
-        end(lambda: tagged(self.owner), within=2)
-
     def undo(self, prior: Json) -> Undone:
         """Remove our rules, then let the delayer let go of what it holds."""
-        try:
-            removed = self._rules(prior).remove()
-        except NamespaceGone:
-            removed = False
+        removed = self.removed(prior)
         return Undone.REVERTED if self._dismissed() or removed else Undone.ABSENT
 
     def _dismissed(self) -> bool:
@@ -108,31 +82,4 @@ class PacketDelay(Effect):
 
     def present(self, prior: Json) -> bool:
         """Whether a rule of ours is there, or its delayer."""
-        if next(tagged(self.owner), None) is not None:
-            return True
-        try:
-            return self._rules(prior).there()
-        except NamespaceGone:
-            return False
-
-    def witness(self) -> Witness | None:
-        """Packets and requests of the witness's own."""
-        return witness_from_json(self.seen_by)
-
-    def concerns(self) -> str:
-        """The link."""
-        return self.link
-
-    def touches(self) -> str:
-        """The port."""
-        return f"packets of {self.host}:{self.port}"
-
-    def remedy(self) -> str:
-        """How to find the rules and remove them; without the delayer they do nothing."""
-        return (
-            f"iptables-save -t mangle | grep {self.owner}, then `iptables -t mangle -D` each, "
-            f"in the network of process {Incarnation.parse(self.listener).pid}; ip6tables alike"
-        )
-
-    def __str__(self) -> str:
-        return self.words or f"packet delay on {self.link}"
+        return next(tagged(self.owner), None) is not None or super().present(prior)

@@ -150,9 +150,16 @@ class Ledger:
         """The copies that say that they are the primary; one, where all is well."""
         return tuple(copy for copy in self.copies if copy.readable and copy.role == "primary")
 
+    @property
+    def followers(self) -> tuple[CopyRead, ...]:
+        """The copies that can be stale: the readable ones beside the one primary."""
+        if len(self.primaries) != 1:
+            return ()
+        return tuple(copy for copy in self.copies if copy.readable and copy not in self.primaries)
+
     def stale(self, copy: CopyRead) -> Mask:
         """The acknowledged writes that a copy lacks and the one primary has."""
-        if len(self.primaries) != 1 or not copy.readable or copy is self.primaries[0]:
+        if copy not in self.followers:
             return np.zeros(len(self.ids), bool)
         found: Mask = self.acknowledged & self.primaries[0].has & ~copy.has
         return found

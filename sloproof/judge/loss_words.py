@@ -10,7 +10,7 @@ import numpy as np
 from sloproof.contracts import Evidence, Finding, Number, Outcome
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger, Mask
-from sloproof.judge.losses import Loss, losses, named, obstacles, tally, uncovered
+from sloproof.judge.losses import Loss, heaviest, losses, named, obstacles, tally, uncovered
 from sloproof.judge.wording import at, count, seconds, span
 from sloproof.model.verdict import worst
 
@@ -42,15 +42,15 @@ def loss_finding(
     outcome = Outcome.FAIL if set(outcomes) == {Outcome.FAIL} else worst(outcomes)
     if len(set(outcomes)) > 1 or (outcome is Outcome.PASS and missing):
         outcome = Outcome.INCONCLUSIVE
-    heaviest = max(found, key=lambda loss: loss.count)
-    reason = f"{_lost(heaviest, limits)} ({tally(ledger)})"
+    most = heaviest(found)
+    reason = f"{_lost(most, limits)} ({tally(ledger)})"
     if missing:
         reason += f"; but {missing[0]}"
     return Finding(
         outcome,
         reason,
-        tuple(_numbers(ledger, heaviest, limits)),
-        (*missing[1:], *_notes(ledger, heaviest, found)),
+        tuple(_numbers(ledger, most, limits)),
+        (*missing[1:], *_notes(ledger, most, found)),
     )
 
 

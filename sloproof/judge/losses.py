@@ -50,6 +50,11 @@ def losses(ledger: Ledger, faults: Sequence[ProvenFault]) -> tuple[Loss, ...]:
     return tuple(_loss(ledger, name, mask, begins) for name, mask in lost)
 
 
+def heaviest(found: Sequence[Loss]) -> Loss:
+    """The greatest of what may be lost."""
+    return max(found, key=lambda loss: loss.count)
+
+
 def obstacles(ledger: Ledger) -> Iterator[str]:
     """Why it can't be shown that nothing more is lost."""
     yield from ledger.wrong

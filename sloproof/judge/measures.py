@@ -5,14 +5,19 @@ Moments are seconds from the end of warm-up, as `at` in an experiment; lengths a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from sloproof.judge.alerts import Fired, fired_alerts
 from sloproof.judge.budget import Spending, spendings
 from sloproof.judge.case import Case
 from sloproof.judge.faults import Interval, ProvenFault
+from sloproof.judge.ledger import Ledger, Mask
 from sloproof.judge.load import LoadAdequacy
+from sloproof.judge.losses import heaviest, losses, obstacles
 from sloproof.judge.recovery import Recovery, recoveries
 from sloproof.judge.sources import objectives_named
 from sloproof.judge.wording import at, period
@@ -24,6 +29,7 @@ def measures(case: Case) -> dict[str, object]:
     """All measures of a record."""
     zero = case.run.begin
     slos, objectives = _named(case)
+    ledger = Ledger.of(case.record)
     return {
         "load": None if case.load is None else _load(case.load, case.record),
         "probes": {
@@ -56,6 +62,7 @@ def measures(case: Case) -> dict[str, object]:
             for slo in slos
             for fired in fired_alerts(case.requests, slo, case.run)
         ],
+        "ledger": [] if ledger is None else [_ledger(ledger, case.faults)],
     }
 
 
@@ -148,6 +155,32 @@ def _budget(found: Spending) -> dict[str, Any]:
         "traffic": found.traffic,
         "note": found.note,
     }
+
+
+def _ledger(ledger: Ledger, faults: Sequence[ProvenFault]) -> dict[str, Any]:
+    """What is lost is what was seen to be; `reason` says why there may be more."""
+    read = ledger.read and bool(ledger.copies)
+    most = heaviest(losses(ledger, faults))
+    from_fault = any(fault.facts.effects for fault in faults)
+    return {
+        "name": ledger.name,
+        "writes": len(ledger.ids),
+        "acknowledged": _many(ledger.acknowledged),
+        "failed": _many(ledger.failed),
+        "indeterminate": _many(ledger.indeterminate),
+        "not_sent": _many(ledger.not_sent),
+        "lost": _many(most.before) if read else None,
+        "lost_after_fault": _many(most.after) if read else None,
+        "duplicated": _many(ledger.duplicated) if read else None,
+        "phantom": _many(ledger.phantom) if read else None,
+        "stale": {copy.name: _many(ledger.stale(copy)) for copy in ledger.followers},
+        "rpo_s": [at(most.age[0]), _length(most.age[1])] if read and from_fault else None,
+        "reason": next(obstacles(ledger), ""),
+    }
+
+
+def _many(which: Mask) -> int:
+    return int(np.count_nonzero(which))
 
 
 def _moments(times: Interval, zero: int) -> list[float]:

@@ -10,10 +10,14 @@ from sloproof.record.reader import Record
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restored:
-    """One restored copy as it was read back; its chosen moment lies in `until`."""
+    """One restored copy as it was read back; its chosen moment lies in `until`.
+
+    Of one that `failed` there is nothing to read: the target's own command restored nothing.
+    """
 
     read: CopyRead
     until: tuple[int, int]
+    failed: bool
 
 
 def restored_copies(record: Record, ledger: Ledger) -> tuple[Restored, ...]:
@@ -22,5 +26,6 @@ def restored_copies(record: Record, ledger: Ledger) -> tuple[Restored, ...]:
     for event in record.of_kind("ledger.restored"):
         until, error = (int(str(event.data.get(key, 0))) for key in ("until", "error_ns"))
         read = copy_read(record, event, ledger.sequences)
-        found[read.name] = Restored(read, (until - error, until + error))
+        failed = event.data.get("failed") is True
+        found[read.name] = Restored(read, (until - error, until + error), failed)
     return tuple(found.values())

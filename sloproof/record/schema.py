@@ -69,7 +69,8 @@ EVENTS = {
     "ledger.copy": "copy, role: primary standby or '', error: why it could not be read or '', "
     "stable: whether two looks in a row agreed, rows: how many ids it gave; when the look was over",
     "ledger.restored": "copy, until: the moment as of which a backup was restored into it, give "
-    "or take error_ns; error, stable, rows as in ledger.copy",
+    "or take error_ns; failed: whether the target's own command restored nothing; error, stable, "
+    "rows as in ledger.copy",
     "ledger.finished": "planned, rows: of the writes; read: whether copies were read back; exit",
     "clock": "drift_ns: wall clock minus monotonic clock, against the anchor",
     "system": "the target's own event: source, instance, event, role (detected action repaired "

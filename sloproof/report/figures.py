@@ -111,6 +111,25 @@ class AlertFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerFigures:
+    """What became of a ledger's writes; None where the copies were not read."""
+
+    name: str
+    writes: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    indeterminate: int = 0
+    not_sent: int = 0
+    lost: int | None = None
+    lost_after_fault: int | None = None
+    duplicated: int | None = None
+    phantom: int | None = None
+    stale: dict[str, int] = field(default_factory=dict)
+    rpo_s: Bounds | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All of `Verdict.measures`; see docs/architecture.md."""
 
@@ -121,6 +140,7 @@ class Figures:
     recoveries: tuple[RecoveryFigures, ...] = ()
     budget: tuple[BudgetFigures, ...] = ()
     alerts: tuple[AlertFigures, ...] = ()
+    ledger: tuple[LedgerFigures, ...] = ()
 
 
 def figures(verdict: Verdict) -> Figures:

@@ -76,7 +76,7 @@ class Planner:
         }
 
     def _plan(self, plan: FaultPlan, occurrence: int) -> Planned:
-        lacking = [self.crew.platform.lacks(need) for need in plan.fault.needs]
+        lacking = [self.crew.platform.lacks(need) for need in plan.fault.uses()]
         if any(lacking):
             raise PlatformError(f"fault {plan.name}: {'; '.join(filter(None, lacking))}")
         return self._planned(plan, resolve(plan, self.crew.platform, self.seed, occurrence))

@@ -49,7 +49,9 @@ def check_fault(fault: Fault, where: Where, on: Platform) -> None:
     Raises `AssertionError` naming the law that is broken.
     """
     assert type(fault).__doc__, "law of help: a fault's docstring is its help"
-    lacking = [on.lacks(need) for need in fault.needs if on.lacks(need)]
+    unsaid = [use.__name__ for use in fault.uses() if use not in fault.needs]
+    assert not unsaid, f"law of needs: a fault uses nothing beyond its `needs`: {unsaid}"
+    lacking = [on.lacks(use) for use in fault.uses() if on.lacks(use)]
     assert not lacking, f"the platform lacks what the fault needs: {lacking}"
     steps = list(fault.plan(where, on))
     assert steps, "law of effect: a plan has at least one step"

@@ -37,6 +37,8 @@ class WrittenCopy:
     stable: bool = True
     until: tuple[float, float] | None = None
     """The moment as of which a backup was restored into it, give or take the second figure."""
+    failed: bool = False
+    """Whether restoring it failed, for the reason in `error`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,8 @@ class WrittenLedger:
                 yield copy.at, "ledger.copy", told
             else:
                 until, error = (round(moment * 1e9) for moment in copy.until)
-                yield copy.at, "ledger.restored", {**told, "until": until, "error_ns": error}
+                told |= {"until": until, "error_ns": error, "failed": copy.failed}
+                yield copy.at, "ledger.restored", told
         planned = len(written) if self.planned is None else self.planned
         end = {"planned": planned, "rows": len(written), "read": self.read, "exit": self.exit}
         yield 25.0, "ledger.finished", end

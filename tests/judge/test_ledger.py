@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sloproof.contracts import Duration, Outcome, Sense
+from sloproof.judge import verdict_json, verdict_schema
 from sloproof.judge.checks.data_loss import DataLoss
 from sloproof.judge.checks.recovery import RecoveryTime
 from sloproof.judge.ledger import Ledger
@@ -24,7 +27,7 @@ from sloproof.record.writer import RecordWriter
 from sloproof.testing.ledger import WrittenCopy, WrittenLedger, name_of
 from sloproof.testing.moved import moved_record
 from sloproof.testing.record import RecordBuilder, WrittenFault
-from tests.judge.cases import built, claim, line, recovery_objective
+from tests.judge.cases import built, claim, line, recovery_objective, verdict
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 KILL = WrittenFault(
@@ -383,3 +386,61 @@ def _sealed(folder: Path) -> Record:
             shutil.copy(path, again / path.name)
     writer.seal()
     return Record(again)
+
+
+# -- the ledger among the measures
+
+
+def measured(folder: Path, written: WrittenLedger, *faults: WrittenFault) -> Any:
+    record = built(run(written, *faults), folder)
+    found = verdict(record, load=None, faults=("kill",))
+    jsonschema.validate(json.loads(verdict_json(found)), verdict_schema())
+    return found.measures["ledger"]
+
+
+def test_a_ledger_is_measured_whatever_is_claimed(tmp_path: Path) -> None:
+    writes = WRITES + "23s 10ms 3 open\n23.1s 10ms 2 unsent"
+    b = replace(B, lacks=[998, 999, 2099], has=[1000, 2100], twice=[5, 5])
+    [found] = measured(tmp_path, ledger(replace(A, lacks=[7]), b, writes=writes), KILL)
+    low, high = found.pop("rpo_s")
+    assert 0.008 <= low <= high <= 0.071 + 0.01
+    assert found == {
+        "name": "orders",
+        "writes": 2105,
+        "acknowledged": 2000,
+        "failed": 100,
+        "indeterminate": 3,
+        "not_sent": 2,
+        "lost": 2,
+        "lost_after_fault": 1,
+        "duplicated": 1,
+        "phantom": 1,
+        "stale": {"a": 1},
+        "reason": "",
+    }
+
+
+def test_what_the_copies_would_say_is_unknown_where_they_were_not_read(tmp_path: Path) -> None:
+    [found] = measured(tmp_path, WrittenLedger(writes=WRITES, copies=(), read=False), KILL)
+    assert (found["writes"], found["acknowledged"], found["failed"]) == (2100, 2000, 100)
+    unknown = ("lost", "lost_after_fault", "duplicated", "phantom", "rpo_s")
+    assert [found[name] for name in unknown] == [None] * 5
+    assert (found["stale"], found["reason"]) == ({}, "the copies were not read back")
+
+
+def test_nothing_counts_from_a_fault_that_never_was(tmp_path: Path) -> None:
+    [found] = measured(tmp_path, ledger(A, replace(B, lacks=[3])))
+    assert (found["lost"], found["rpo_s"]) == (1, None)
+
+
+def test_what_was_lost_of_several_primaries_is_the_most(tmp_path: Path) -> None:
+    a = replace(A, role="primary", lacks=[1, 2])
+    [found] = measured(tmp_path, ledger(a, replace(B, lacks=[3])), KILL)
+    assert (found["lost"], found["stale"]) == (2, {})
+    assert found["reason"] == "a and b are primaries, both"
+
+
+def test_a_run_without_a_ledger_has_none_among_its_measures(tmp_path: Path) -> None:
+    builder = RecordBuilder()
+    builder.phases(warmup=0, baseline=2, recovery=5, restore=25)
+    assert verdict(built(builder, tmp_path), load=None).measures["ledger"] == []

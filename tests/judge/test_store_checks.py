@@ -171,6 +171,11 @@ def backed_up(*copies: WrittenCopy) -> RecordBuilder:
         ((restored(twice=[3]),), FAIL, "1 write there more than once"),
         ((restored(strange=["x"]),), FAIL, "1 id unknown"),
         ((restored(error="refused"),), INCONCLUSIVE, "scratch could not be read back: refused"),
+        (
+            (restored(error="exit status 1: no backup", failed=True),),
+            FAIL,
+            "scratch could not be restored as of 5.02 s after warm-up (± 15 ms): exit status 1: no",
+        ),
         ((restored(until=(1.2, 0.3), lacks=range(1010)),), INCONCLUSIVE, "no write was acknowled"),
         ((restored(until=(24.0, 0.0), lacks=()),), INCONCLUSIVE, "so any copy would do"),
         ((), INCONCLUSIVE, "no restored copy was read back"),

@@ -117,6 +117,7 @@ def test_measures_have_the_promised_structure(tmp_path: Path) -> None:
     assert found.recoveries[0].rto_s is not None
     assert list(found.recoveries[0].rto_s) == pytest.approx([0.849, 1.001])
     assert found.budget[0].spent_ratio
+    assert found.ledger == ()
 
 
 def test_old_records_are_judged_by_new_objectives(tmp_path: Path) -> None:

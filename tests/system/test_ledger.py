@@ -91,6 +91,25 @@ except urllib.error.HTTPError:
 """
 
 
+RESTORE = """
+      read: select id from ledger where run = %(run)s
+      restore:
+        command: [$(python), -S, -c, "raise SystemExit('no base backup')", "{until}"]
+        within: 20s
+"""
+BACKUP = """
+apiVersion: sloproof/v1
+kind: Experiment
+metadata: {name: backup}
+spec:
+  target: store
+  ledger: {name: notes, rate: 50/s, restore: 1s}
+  baseline: 2s
+  recovery: {at_least: 1s, at_most: 1s}
+  verify: [{backup: restored}]
+"""
+
+
 @dataclass(slots=True)
 class StoreBench(Bench):
     """A store that runs, and a project to break it by."""
@@ -192,6 +211,22 @@ def test_an_engine_killed_while_writes_are_made_leaves_nothing(bench: StoreBench
     process.send_signal(signal.SIGKILL)
     process.communicate()
     bench.nothing_is_left(20)
+
+
+@pytest.mark.slow
+def test_a_backup_that_its_own_command_cannot_restore_is_of_no_use(bench: StoreBench) -> None:
+    bench.start_store(synchronous=True)
+    experiments = bench.folder / "experiments"
+    target = experiments / "targets" / "store.yaml"
+    head, found, _ = target.read_text().partition("\n      read: ")
+    assert found
+    target.write_text(head + RESTORE)
+    (experiments / "backup.yaml").write_text(BACKUP)
+    ended = bench.sloproof(*bench.argv("backup"))
+    assert outcomes(ended.said) == {"restored": "FAIL"}, ended.words + ended.out
+    [claim] = ended.said["claims"]
+    assert claim["reason"].endswith(": exit status 1: no base backup"), claim["reason"]
+    assert ended.status == 1
 
 
 def _named(claim: Any) -> list[str]:

@@ -20,7 +20,8 @@ Part = tuple[Outcome, str, tuple[Number, ...]]
 class Backup(Check):
     """A restored copy holds each write acknowledged before its moment once, and none after it.
 
-    Without `copy` it is about every copy that was restored.
+    A restore that fails, by its own word or by taking too long, is a backup of no use. Without
+    `copy` the claim is about every copy that was restored.
     """
 
     kind = "backup"
@@ -87,6 +88,9 @@ def _compared(ledger: Ledger, copy: Restored) -> Compared:
 def _part(ledger: Ledger, copy: Restored, zero: int) -> Part:
     name, low, high = copy.read.name, *copy.until
     moment = f"{after_warm_up(low - zero)} (± {seconds((high - low) // 2)})"
+    if copy.failed:
+        words = f"{name} could not be restored as of {moment}: {copy.read.error}"
+        return Outcome.FAIL, words, ()
     if copy.read.error:
         return Outcome.INCONCLUSIVE, f"{name} could not be read back: {copy.read.error}", ()
     found = _compared(ledger, copy)

@@ -27,6 +27,7 @@ from sloproof.effects.finder import Finder, elsewhere
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.packet_delay import PacketDelay
 from sloproof.effects.packet_loss import PacketLoss
+from sloproof.effects.ruled_packets import RuledPackets
 from sloproof.effects.running import run
 from sloproof.effects.witness import witness_to_json
 from sloproof.errors import EffectError, PlatformError
@@ -109,7 +110,7 @@ class Packets(Proxied, DropsPackets, DelaysPackets):
     def neighbours(self, effect: Effect, struck: Collection[str]) -> Sequence[Witness]:
         """For packets, packets to the ports of the other links."""
         seen = effect.witness()
-        if seen is None or not isinstance(effect, PacketLoss | PacketDelay):
+        if seen is None or not isinstance(effect, RuledPackets):
             return super().neighbours(effect, struck)
         others = [
             link

@@ -106,7 +106,12 @@ class RealLedger:
             "exit": 0 if self._state == "done" else "lost",
             "copies": [_shown(look) for look in looks if not look.until],
             "restored": [
-                {**_shown(look), "until": look.until - origin, "error_ns": look.error_ns}
+                {
+                    **_shown(look),
+                    "until": look.until - origin,
+                    "error_ns": look.error_ns,
+                    "failed": look.failed,
+                }
                 for look in looks
                 if look.until
             ],

@@ -45,6 +45,8 @@ class Look:
     until: int = 0
     """For a copy that was restored: the moment it is of, give or take `error_ns`; else 0."""
     error_ns: int = 0
+    failed: bool = False
+    """For such a copy: the target's own command restored nothing, for the reason in `error`."""
 
     def agrees(self, other: Look) -> bool:
         """Whether both saw the same, be it that neither saw anything."""

@@ -17,9 +17,16 @@ from sloproof.run.ledger.restoring import restored
 
 DROP = "import pathlib; pathlib.Path('dropped').touch()"
 
+SLOW = """
+import sys, time
+print("as of the wrong moment", "still replaying", sep="\\n", file=sys.stderr, flush=True)
+print('{"dsn": "postgresql://x@127.0.0.1:1/x"}', flush=True)
+time.sleep(30)
+"""
 
-def look(folder: Path, code: str, *, within: float = 20.0) -> Look:
-    command = (sys.executable, "-c", code, "{until}")
+
+def look(folder: Path, code: str, *, within: float = 20.0, program: str = sys.executable) -> Look:
+    command = (program, "-c", code, "{until}")
     restore = Restore(
         at_ns=5_000_000_000,
         command=command,
@@ -42,20 +49,31 @@ def look(folder: Path, code: str, *, within: float = 20.0) -> Look:
 
 
 @pytest.mark.parametrize(
-    ("code", "within", "error"),
+    ("code", "within", "error", "failed"),
     [
-        ("raise SystemExit('no backup reaches it')", 20.0, "exit status 1: no backup reaches it"),
-        ("import time; time.sleep(30)", 0.3, "did not end within 0.3 s"),
-        ("""print('{"dsn": "postgresql://x@127.0.0.1:1/x"}')""", 20.0, "refused"),
+        ("raise SystemExit('no such backup')", 20, "exit status 1: no such backup", True),
+        ("raise SystemExit(3)", 20, "exit status 3", True),
+        (SLOW, 3, "no end within 3 s: still replaying", True),
+        ("print('done')", 20, "exit status 0, but no dsn was printed", True),
+        # Whoever sent the signal, the command did not come to its own end.
+        ("import os; os.kill(os.getpid(), 15)", 20, "ended by SIGTERM", False),
+        ("""print('{"dsn": "postgresql://x@127.0.0.1:1/x"}')""", 20, "refused", False),
     ],
 )
 def test_what_goes_wrong_is_told_and_the_copy_is_dropped_all_the_same(
-    tmp_path: Path, code: str, within: float, error: str
+    tmp_path: Path, code: str, within: float, error: str, failed: bool
 ) -> None:
     found = look(tmp_path, code, within=within)
     assert error in found.error
+    assert found.failed == failed
     assert (found.copy, found.ids, found.stable) == ("restored", {}, False)
     assert (tmp_path / "dropped").exists()
+
+
+def test_a_command_that_cannot_be_run_says_nothing_of_the_backup(tmp_path: Path) -> None:
+    found = look(tmp_path, "", program=str(tmp_path / "nowhere"))
+    assert found.error == f"{tmp_path}/nowhere: No such file or directory"
+    assert not found.failed
 
 
 def test_the_command_is_told_the_moment_by_the_wall_clock(tmp_path: Path) -> None:
