@@ -30,51 +30,73 @@ class Outage:
 
 
 @dataclass(slots=True)
-class Door:
-    """What goes down. `window` is a second port, which is always there and tells its state."""
+class Window:
+    """A port that is always there and tells whether something is down; `down` says how."""
 
     port: int = 0
-    window: int = 0
     down: str = ""
+
+
+@dataclass(slots=True)
+class Door:
+    """What goes down, and the window beside it."""
+
+    window: Window
+    port: int = 0
     open: set[asyncio.Transport] = field(default_factory=set)
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, door: Door, tells: bool) -> None:
-        self._door = door
-        self._tells = tells
+class _Telling(asyncio.Protocol):
+    def __init__(self, window: Window) -> None:
+        self._window = window
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if not self._tells:
-            self._door.open.add(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(BAD if self._window.down else GOOD)
+
+
+class _Failing(asyncio.Protocol):
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._door.open.add(self._transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._door.open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._tells:
-            self._transport.write(BAD if self._door.down else GOOD)
-        elif self._door.down == "errors":
+        if self._door.window.down == "errors":
             self._transport.write(BAD)
-        elif not self._door.down:
+        elif not self._door.window.down:
             self._transport.write(GOOD)
+
+
+@asynccontextmanager
+async def overlooking() -> AsyncIterator[Window]:
+    """A window through which nothing is seen to be down yet."""
+    window = Window()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Telling(window), "127.0.0.1", 0)
+    window.port = server.sockets[0].getsockname()[1]
+    yield window
+    server.close()
 
 
 @asynccontextmanager
 async def standing() -> AsyncIterator[Door]:
     """A door that is open, with its window."""
-    door = Door()
-    loop = asyncio.get_running_loop()
-    window = await loop.create_server(lambda: _Connection(door, True), "127.0.0.1", 0)
-    door.window = window.sockets[0].getsockname()[1]
-    server = await _listen(door)
-    door.port = server.sockets[0].getsockname()[1]
-    server.close()
-    yield door
-    for transport in tuple(door.open):
-        transport.abort()
-    window.close()
+    async with overlooking() as window:
+        door = Door(window)
+        server = await _listen(door)
+        door.port = server.sockets[0].getsockname()[1]
+        server.close()
+        yield door
+        for transport in tuple(door.open):
+            transport.abort()
 
 
 async def happen(door: Door, count: int, seed: int) -> list[Outage]:
@@ -86,7 +108,7 @@ async def happen(door: Door, count: int, seed: int) -> list[Outage]:
     for number in range(count):
         kind = KINDS[number % len(KINDS)]
         begins = time.monotonic_ns()
-        door.down = kind
+        door.window.down = kind
         if kind == "refused":
             server.close()
             for transport in tuple(door.open):
@@ -96,7 +118,7 @@ async def happen(door: Door, count: int, seed: int) -> list[Outage]:
         ends = time.monotonic_ns()
         if kind == "refused":
             server = await _listen(door)
-        door.down = ""
+        door.window.down = ""
         found.append(Outage(kind, (begins, began), (ends, time.monotonic_ns())))
         await asyncio.sleep(chance.uniform(0.5, 0.7))
     server.close()
@@ -105,4 +127,4 @@ async def happen(door: Door, count: int, seed: int) -> list[Outage]:
 
 async def _listen(door: Door) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: _Connection(door, False), "127.0.0.1", door.port)
+    return await loop.create_server(lambda: _Failing(door), "127.0.0.1", door.port)

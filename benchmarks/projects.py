@@ -61,8 +61,8 @@ WATCHED = """\
 RECOVERY = """\
 apiVersion: sloproof/v1
 kind: RecoveryObjective
-metadata: {name: back}
-spec: {probe: door, rto: 10s, stable_for: 300ms, successes: 3}
+metadata: {{name: back}}
+spec: {{probe: door, rto: 10s, stable_for: 300ms, successes: 3, good_ratio: {good}}}
 """
 NOTHING_THERE = """\
   platform: local

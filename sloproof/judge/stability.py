@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class Stability:
     @classmethod
     def of(cls, samples: Samples, objective: RecoveryObjective) -> Stability:
         """What `objective` asks, looked up at every sample."""
+        samples = answered(samples)
         total = len(samples)
         good = np.concatenate(([0], np.cumsum(samples.ok.astype(np.int64))))
         first = np.arange(total)
@@ -78,6 +80,30 @@ class Stability:
             failed[back:] = False
         found = np.flatnonzero(failed)
         return int(self.samples.sent[found].max()) if len(found) else None
+
+
+def answered(samples: Samples) -> Samples:
+    """The samples, each that others were `busy` for in the place of the last of these.
+
+    A busy one asked nothing: the one before it had no answer yet. Each place until the last counts
+    as failed, since what was waited for there hadn't come by the next; it came at the last.
+    """
+    ok, sent, finished = samples.ok.copy(), samples.sent.copy(), samples.finished.copy()
+    for asked, last in _waiting(samples):
+        ok[last], sent[last], finished[last] = ok[asked], sent[asked], finished[asked]
+        ok[asked:last] = False
+        finished[asked:last] = samples.sent[asked + 1 : last + 1]
+    return replace(samples, ok=ok, sent=sent, finished=finished)
+
+
+def _waiting(samples: Samples) -> Iterator[tuple[int, int]]:
+    """Each sample that others were busy for, with the last of them."""
+    busy = np.concatenate(([False], samples.detail == "busy", [False])).astype(np.int8)
+    begins, ends = np.flatnonzero(np.diff(busy) == 1), np.flatnonzero(np.diff(busy) == -1)
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        # Where the one before was over, the one that they were busy for was never recorded.
+        if begin and samples.finished[begin - 1] >= samples.sent[end - 1]:
+            yield begin - 1, end - 1
 
 
 def _first(flags: NDArray[np.bool_]) -> int | None:

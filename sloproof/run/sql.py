@@ -123,6 +123,7 @@ def word(error: Exception) -> str:
         "too many clients": "full",
         "remaining connection slots": "full",
         "starting up": "starting",
+        "not yet accepting connections": "starting",
         "shutting down": "stopping",
         "no such file": "refused",
     }

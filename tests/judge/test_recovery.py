@@ -21,8 +21,13 @@ KILL = WrittenFault(name="kill", at=7, kind="pod_kill", sense=Sense.GONE, lastin
 CUT = WrittenFault(name="cut", at=7, until=12, sense=Sense.REFUSED)
 
 
-def outage(*rows: str, fault: WrittenFault = KILL, restore: float = 30) -> RecordBuilder:
-    """A run whose probe `gate` is good but in the rows of outages (`from to`, in seconds)."""
+def outage(
+    *rows: str, fault: WrittenFault = KILL, restore: float = 30, lasts: float | None = None
+) -> RecordBuilder:
+    """A run whose probe `gate` is good but in the rows of outages (`from to`, in seconds).
+
+    Its samples go on until `lasts`, or until after the run.
+    """
     builder = RecordBuilder()
     builder.phases(warmup=0, baseline=2, faults=7, recovery=12, restore=restore)
     builder.fault(fault)
@@ -31,7 +36,7 @@ def outage(*rows: str, fault: WrittenFault = KILL, restore: float = 30) -> Recor
         begin, end = map(float, row.split())
         lines += [f"{last}s {begin}s 100ms yes", f"{begin}s {end}s 100ms no"]
         last = end
-    lines.append(f"{last}s {restore + 1}s 100ms yes")
+    lines.append(f"{last}s {lasts or restore + 1}s 100ms yes")
     builder.probe("gate", "from to every ok\n" + "\n".join(lines))
     return builder
 
@@ -53,6 +58,17 @@ def test_the_interval_reaches_from_the_last_failure_to_the_first_success(tmp_pat
     assert low == pytest.approx(9.9 - 7.051)
     assert high == pytest.approx(10.001 - 7.0)
     assert found.finding.outcome is PASS
+
+
+def test_what_was_waited_for_is_back_with_its_answer(tmp_path: Path) -> None:
+    builder = outage("7.2 10", lasts=10)
+    builder.probe("gate", "from to every took ok\n10s 10.1s 100ms 250ms yes")
+    builder.probe("gate", "from to every took ok detail\n10.1s 10.3s 100ms 0ms no busy")
+    builder.probe("gate", "from to every ok\n10.3s 31s 100ms yes")
+    low, high = interval(judged(builder, tmp_path))
+    # asked at 10.0, without an answer at 10.2: asked at 10.1 it might have had none by then either
+    assert low == pytest.approx(10.1 - 7.051)
+    assert high == pytest.approx(10.25 - 7.0)
 
 
 @pytest.mark.parametrize(
@@ -218,24 +234,55 @@ def test_the_way_back_is_told_in_phases(tmp_path: Path) -> None:
 @given(st.integers(7_060, 9_000), st.integers(300, 9_000), st.sampled_from([10, 50, 100]))
 @settings(deadline=None, max_examples=60)
 def test_the_true_time_lies_in_the_interval(begin: int, length: int, every: int) -> None:
+    end = begin + length
+    rows = [(at, at + 1, not begin <= at < end, "") for at in range(0, 30_000, every)]
+    low, high = _back(rows)
+    assert low <= end <= high
+    assert high - low <= every + 1
+
+
+@given(
+    st.integers(7_060, 9_000),
+    st.integers(300, 9_000),
+    st.sampled_from([10, 50, 100]),
+    st.floats(0, 1),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=100)
+def test_the_true_time_lies_in_it_where_samples_wait_for_each_other(
+    begin: int, length: int, every: int, takes: float, hangs: bool
+) -> None:
+    end, took = begin + length, max(1, round(takes * every))
+    rows: list[tuple[int, int, bool, str]] = []
+    free = 0
+    for at in range(0, 30_000, every):
+        if at < free:
+            rows.append((at, at, False, "busy"))
+            continue
+        down = begin < at + took and at < end
+        free = at + took if not down else end + took if hangs else at + 1
+        rows.append((at, free, hangs or not down, ""))
+    low, high = _back(rows)
+    assert low <= end <= high
+    assert high - low <= 2 * every + took
+
+
+def _back(rows: list[tuple[int, int, bool, str]]) -> tuple[float, float]:
+    """Between which milliseconds the service came back: samples sent, finished, ok, detail."""
     import numpy as np
 
     from sloproof.judge.stability import Stability
     from sloproof.record.reader import Samples
 
-    end = begin + length
-    intended = np.arange(0, 30_000, every, dtype=np.int64) * 1_000_000
-    ok = (intended < begin * 10**6) | (intended >= end * 10**6)
-    nothing = np.full(len(intended), np.nan)
-    samples = Samples(intended, intended, intended + 10**6, ok, nothing, nothing.astype(object))
+    sent, finished, ok, detail = map(np.array, zip(*rows, strict=True))
+    sent, finished, nothing = sent * 10**6, finished * 10**6, np.full(len(rows), np.nan)
+    samples = Samples(sent, sent, finished, ok, nothing, detail.astype(object))
     seen = Stability.of(samples, recovery_objective(stable_for=Duration.parse("2s")))
-    down = seen.first_outage(7 * 10**9, 30 * 10**9)
-    back = seen.first_stable(7 * 10**9, down)
+    back = seen.first_stable(7 * 10**9, seen.first_outage(7 * 10**9, 30 * 10**9))
     assert back is not None
     last = seen.last_failed(7 * 10**9, back, 30 * 10**9)
     assert last is not None
-    assert last <= end * 10**6 <= int(samples.finished[back])
-    assert int(samples.finished[back]) - last <= (every + 1) * 10**6
+    return last / 10**6, int(seen.samples.finished[back]) / 10**6
 
 
 def _ratio(text: str) -> Any:
