@@ -12,7 +12,6 @@ import pytest
 
 POWERLESS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
 """Root that may not mount."""
-NO_COMPILER = {"CC": "no-such-cc"}
 
 powerless = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="takes root and setpriv"
@@ -45,8 +44,8 @@ def test_a_wrong_command_line_is_refused(tmp_path: Path, words: list[str], said:
 
 def test_without_a_compiler_a_program_starts_unarmed_where_that_is_allowed(tmp_path: Path) -> None:
     words = ("--", sys.executable, "-c", "print('started')")
-    assert arm(tmp_path, *words, **NO_COMPILER).returncode == 2
-    done = arm(tmp_path, "--where-possible", *words, **NO_COMPILER)
+    assert arm(tmp_path, *words, CC="no-such-cc").returncode == 2
+    done = arm(tmp_path, "--where-possible", *words, CC="no-such-cc")
     assert (done.returncode, done.stdout) == (0, "started\n")
     assert done.stderr.startswith("without the shim: to arm a program takes a C compiler")
 
