@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sloproof.effects.incarnation import Incarnation
+from sloproof.effects.socket_diag import listening
 
 LISTEN = "0A"
 """TCP_LISTEN in hexadecimal, as in the kernel's include/net/tcp_states.h."""
@@ -52,7 +53,7 @@ def elsewhere(port: int) -> list[Incarnation]:
             networks.setdefault((folder / "ns" / "net").stat().st_ino, folder / "net")
     found = []
     for tables in [*networks.values()][1:]:
-        sockets = frozenset(f"socket:[{inode}]" for inode in _listening(port, tables))
+        sockets = frozenset(f"socket:[{inode}]" for inode in _listed(port, tables))
         found += [_oldest_holder(sockets)] if sockets else []
     return [life for life in found if life is not None]
 
@@ -60,10 +61,14 @@ def elsewhere(port: int) -> list[Incarnation]:
 def _listener(port: int) -> Incarnation | None:
     """The oldest process that listens on a TCP port of this host.
 
-    The kernel's own lists are read, since this is asked often and by an engine that must not hang:
-    looking at every connection of every process takes a tenth of a second on a busy host.
+    The kernel is asked, since this is asked often and by an engine that must not hang: looking at
+    every connection of every process takes a tenth of a second on a busy host.
     """
-    sockets = frozenset(f"socket:[{inode}]" for inode in _listening(port))
+    try:
+        inodes: Iterable[object] = listening(port)
+    except OSError:  # a sandbox without it
+        inodes = _listed(port)
+    sockets = frozenset(f"socket:[{inode}]" for inode in inodes)
     if not sockets:
         return None
     known = _oldest_holder(sockets)
@@ -81,7 +86,7 @@ def _oldest_holder(sockets: frozenset[str]) -> Incarnation | None:
     return min(found, key=lambda life: (life.start, life.pid), default=None)
 
 
-def _listening(port: int, tables: Path = Path("/proc/net")) -> Iterator[str]:
+def _listed(port: int, tables: Path = Path("/proc/net")) -> Iterator[str]:
     """The inodes of the sockets that listen on a port.
 
     The kernel lists these first and all connections after them, so reading ends where those begin
