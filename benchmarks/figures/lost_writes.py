@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.database import database
 from benchmarks.figure import Bench, Figure, Goal, Result, Row
 from benchmarks.forgetful import LOOPBACK, READ, Truth, crashing, forgetful
 from benchmarks.machine import ROOT
-from digital_human.ports import Ports
-from digital_human.postgres.server import Server
-from digital_human.processes import spawn
 from sloproof.contracts import Window
 from sloproof.judge.faults import proven_faults
 from sloproof.judge.ledger import Ledger, Mask
@@ -49,8 +44,8 @@ def measure(bench: Bench) -> Result:
     """All crashes in one ledger; each lost its own writes."""
     count = bench.times(200, 8)
     bench.say(f"{count} crashes, a second apart")
-    with _database() as server:
-        truth, record, origin = asyncio.run(_kept(bench.folder, server.dsn, count))
+    with database("lost-writes") as found:
+        truth, record, origin = asyncio.run(_kept(bench.folder, found.server.dsn, count))
     ledger = Ledger.of(record)
     assert ledger is not None
     assert not ledger.wrong, ledger.wrong
@@ -94,25 +89,6 @@ def _row(what: str, value: int, of: int, goal: Goal | None = None) -> Row:
 
 def _names(ledger: Ledger, which: Mask) -> frozenset[str]:
     return frozenset(map(str, ledger.ids[np.flatnonzero(which)]))
-
-
-@contextmanager
-def _database() -> Iterator[Server]:
-    """A PostgreSQL server of its own, gone afterwards."""
-    ports = Ports()
-    with tempfile.TemporaryDirectory(prefix="lost-writes-", dir="/var/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        server = Server("a", folder / "a", ports.reserve())
-        asyncio.run(server.initialise())
-        process = spawn(server.command(), env=os.environ, log=server.log)
-        try:
-            _until(lambda: asyncio.run(server.ready()), "the database")
-            yield server
-        finally:
-            process.terminate()  # in good order: its children end before it does
-            process.wait(PATIENCE_S)
-            ports.release()
 
 
 async def _kept(folder: Path, dsn: str, count: int) -> tuple[Truth, Record, int]:
@@ -185,13 +161,6 @@ async def _state(ledger: RealLedger, wanted: str) -> None:
     while (state := ledger.state()) != wanted:
         assert time.monotonic() < deadline, f"the ledger is {state}, not {wanted}"
         await asyncio.sleep(0.01)
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.05)
 
 
 FIGURE = Figure(

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.attackers import lateness_at_server
+from benchmarks.database import BLOWS, database
 from benchmarks.figures.stall import RATE, SECONDS, truth
+from benchmarks.observer import observing
 from benchmarks.outages import KINDS, happen, standing
 from benchmarks.server import serving
 
@@ -40,6 +42,21 @@ def test_an_outage_lasts_from_when_it_began_to_when_it_ended() -> None:
             return [each.lasted / 1e9 for each in found]
 
     assert all(0.1 <= lasted < 2 for lasted in asyncio.run(two()))
+
+
+def test_a_database_goes_down_in_each_way_and_is_seen_to_come_back() -> None:
+    async def each_way() -> None:
+        async with observing(found.server.dsn) as observer:
+            for kind in BLOWS:
+                _, began = found.strike(kind)
+                await asyncio.sleep(0.1)
+                low, high = await observer.back(await found.bring_back())
+                assert began + 100 * MS <= low < high, kind
+                said = found.ready()[-1]
+                assert kind == "frozen" or low - MS <= said <= high, kind
+
+    with database("test-benchmarks") as found:
+        asyncio.run(each_way())
 
 
 def test_the_server_remembers_when_requests_came_and_that_it_stalled() -> None:
