@@ -100,7 +100,8 @@ FIGURE = Figure(
         "that failed and the end of the first good one. The real prober's process asks each 10 ms "
         "by the probe `sql`, with a port that tells of the outage as the witness; the judge's "
         "recovery claim gives an interval for each outage. Its middle is compared with the middle "
-        "of the truth."
+        "of the truth. Server and that process go before others, so that it isn't measured how "
+        "busy the machine is."
     ),
     measure=measure,
 )
