@@ -159,7 +159,7 @@ def _run(file: Path, folder: Path, state: Path) -> Drill:
 
 FIGURE = Figure(
     name="failover-drill",
-    place=18,
+    place=19,
     title="A PostgreSQL fail-over drill",
     goal="from start to report ≤ 15 s; the same seed gives the same verdict",
     method=(
