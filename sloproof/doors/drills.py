@@ -315,8 +315,9 @@ def _write_report(
 
 def _write_verdict(folder: Path, verdict: SuiteVerdict) -> None:
     from sloproof.judge.drill import suite_verdict_json
+    from sloproof.record.writer import write_beside
 
-    (folder / VERDICT).write_text(suite_verdict_json(verdict), encoding="utf-8")
+    write_beside(folder / VERDICT, suite_verdict_json(verdict))
 
 
 def _ending(drill: Drill, result: SuiteResult) -> Ending:
