@@ -163,7 +163,7 @@ def backed_up(*copies: WrittenCopy) -> RecordBuilder:
         (
             (restored(),),
             PASS,
-            "scratch, restored as of 5.02 s after warm-up (± 15 ms), holds all 5",
+            "scratch, restored as of 5.035 s after warm-up (± 15 ms), holds all 5",
         ),
         ((restored(lacks=[499, *AFTER]),), FAIL, "1 write acknowledged before it missing (run-1-"),
         ((restored(lacks=range(520, 1010)),), FAIL, "10 writes of after it there"),
