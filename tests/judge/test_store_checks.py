@@ -93,6 +93,14 @@ LATE = (
             "b: when 75 writes came is not known",
         ),
         (("0s 25s 200ms 1ms no nan promoted",), "run", "1s", INCONCLUSIVE, "no copy of db was a"),
+        # It was one when they were sent, and took none of them until it was promoted.
+        (
+            ("0s 10s 200ms 3s no nan promoted", "13s 25s 200ms 1ms no nan promoted"),
+            "baseline",
+            "1s",
+            INCONCLUSIVE,
+            "b was promoted before any of the 40 writes of baseline had come",
+        ),
     ],
 )
 def test_every_write_has_to_be_visible_in_time(
