@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,26 @@ def mounted(folder: Path, *, slow: bool = False) -> Iterator[Mounted]:
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Let `folder` be a disk of 16 MiB until the end of the block; only root can."""
+    if os.geteuid():
+        pytest.skip("only root can mount a small disk")
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(filling: Path) -> None:
+    """Write a file until its disk is full."""
+    with filling.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(1 << 12)):
+            pass
 
 
 def _name_of(process: subprocess.Popen[bytes]) -> str:

@@ -88,8 +88,9 @@ def write_page(
 def write_verdict(folder: Path, verdict: SuiteVerdict) -> None:
     """Write the verdict into the suite's record."""
     from sloproof.judge.drill import suite_verdict_json
+    from sloproof.record.writer import write_beside
 
-    (folder / VERDICT).write_text(suite_verdict_json(verdict), encoding="utf-8")
+    write_beside(folder / VERDICT, suite_verdict_json(verdict))
 
 
 def body_of(verdict: SuiteVerdict) -> dict[str, Any]:

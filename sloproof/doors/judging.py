@@ -26,6 +26,7 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     Only the verdict by its own objectives is written into the record.
     """
     from sloproof.judge import verdict_json
+    from sloproof.record.writer import write_beside
     from sloproof.report.summary import summary_text
 
     record = _opened(folder)
@@ -34,7 +35,7 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     text = verdict_json(verdict)
     if not objectives:
         refuse_unwritable(RECORD=folder / VERDICT)
-        (record.folder / VERDICT).write_text(text, encoding="utf-8")
+        write_beside(record.folder / VERDICT, text)
     body = {**json.loads(text), "other_objectives": sorted(others)}
     lines = summary_text(verdict)
     lines += [

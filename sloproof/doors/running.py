@@ -22,7 +22,7 @@ from sloproof.doors.judging import VERDICT, claim_body, judged, write_page
 from sloproof.doors.loading import Wanted, load
 from sloproof.doors.outlook import refuse_before_running
 from sloproof.doors.planning import refuse_without_verdict
-from sloproof.errors import SloproofError
+from sloproof.errors import HarnessError, SloproofError
 
 if TYPE_CHECKING:
     from sloproof.model.verdict import Verdict
@@ -210,10 +210,15 @@ def _judge_one(loaded: Loaded, result: RunResult, settings: Settings) -> Ran:
 
 def _with_verdict(ran: Ran, folder: Path) -> Ran:
     from sloproof.judge import verdict_json
+    from sloproof.record.writer import write_beside
 
     record, verdict = judged(folder)
-    (folder / VERDICT).write_text(verdict_json(verdict), encoding="utf-8")
-    return replace(ran, record=record, verdict=verdict)
+    ran = replace(ran, record=record, verdict=verdict)
+    try:
+        write_beside(folder / VERDICT, verdict_json(verdict))
+    except HarnessError as error:  # it is said all the same
+        return _half_judged(ran, error)
+    return ran
 
 
 def with_report(ran: Ran, project: Path) -> Ran:

@@ -39,6 +39,15 @@ def two_sided(ledger: Ledger | None, found: Sequence[Reign]) -> TwoSided | None:
     return TwoSided(last.name, int(np.count_nonzero(later & ~last.has)))
 
 
+def empty_handed(ledger: Ledger, copy: str, before: int) -> int:
+    """How many writes were acknowledged before a moment, if a copy has none of them; else 0."""
+    found = next((each for each in ledger.copies if each.name == copy and each.readable), None)
+    due = ledger.acknowledged & (ledger.finished <= before)
+    if found is None or (due & found.has).any():
+        return 0
+    return int(np.count_nonzero(due))
+
+
 def first_acknowledged(ledger: Ledger, *, after: int) -> int | None:
     """When the first write that was sent after a moment was acknowledged; None if none was."""
     finished = ledger.finished[ledger.acknowledged & (ledger.sent >= after)]

@@ -221,6 +221,8 @@ def _array(column: pa.Array[Any]) -> NDArray[Any]:
     import numpy as np
     import pyarrow as pa
 
+    if pa.types.is_null(column.type):  # a list without a row has no type
+        return np.zeros(len(column), np.int64)
     if pa.types.is_string(column.type):
         return np.array(column.to_pylist(), dtype=object)
     if pa.types.is_boolean(column.type):

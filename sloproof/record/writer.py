@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sloproof.errors import HarnessError
 from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.record.chain import ChainWriter
 from sloproof.record.reader import digest
@@ -34,6 +36,21 @@ _NUMBERED = ("intended", "sent", "finished", "arrival")
 """Columns whose values differ little from the ones before: as differences they take a third of
 the room, and of the time that judging takes to read them."""
 _REPEATED = [name for name in REQUEST_COLUMNS if name not in _NUMBERED]
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Write a file into a record that stands outside its seal, whole or not at all.
+
+    Raises `HarnessError` where that can't be: a disk may be full.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise HarnessError(f"{path}: can't be written: {error.strerror}") from error
 
 
 class RecordWriter:

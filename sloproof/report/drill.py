@@ -15,7 +15,7 @@ from sloproof.model.verdict import Claim, Number, Outcome
 from sloproof.record.reader import digest
 from sloproof.record.suite import SEAL, SuiteRecord
 from sloproof.report import sections, words
-from sloproof.report.page import render
+from sloproof.report.page import put, render
 from sloproof.report.sections import Tile
 from sloproof.spec.suite import Suite
 
@@ -83,7 +83,7 @@ def write_suite_report(
 ) -> None:
     """Write the report on a suite's record to `path`; raises `InvalidInput` as `write_report`."""
     html = render("drill.html", suite_context(record, suite, verdict), templates)
-    path.write_text(html, encoding="utf-8")
+    put(path, html)
 
 
 def suite_context(record: SuiteRecord, suite: Suite, verdict: SuiteVerdict) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sloproof.errors import InvalidInput, Problem
+from sloproof.errors import HarnessError, InvalidInput, Problem
 from sloproof.model.verdict import Verdict
 from sloproof.record.reader import Record
 from sloproof.report import fault_rows, sections, series, story, trust, words
@@ -32,7 +32,15 @@ def write_report(
     A file in `templates` stands in for the built-in template of the same name; raises
     `InvalidInput` with file and line where such a file is wrong.
     """
-    path.write_text(render("page.html", context(record, verdict), templates), encoding="utf-8")
+    put(path, render("page.html", context(record, verdict), templates))
+
+
+def put(path: Path, html: str) -> None:
+    """Write a page where it was asked for; raises `HarnessError` where that can't be."""
+    try:
+        path.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: can't be written: {error.strerror}") from error
 
 
 def render(name: str, given: Mapping[str, Any], templates: Path | None) -> str:

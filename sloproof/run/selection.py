@@ -46,6 +46,8 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
     if plan.fault.points_at == "instances":
         where = replace(where, role=where.role or plan.fault.role)
         living = [copy for copy in on.instances() if _instance_matches(copy, where, on)]
+        if where.role is not None:
+            living = _in_role(where.role, living, on, plan.name)
         return Where(instances=_picked(living, where.pick or Pick(all=True), draw))
     if plan.fault.points_at == "regions":
         return _region(where.region or "", on, plan.name)
@@ -88,15 +90,23 @@ def _link_matches(link: Link, where: Selector) -> bool:
 
 
 def _instance_matches(copy: Instance, where: Selector, on: Platform) -> bool:
-    """Roles are asked for last: that takes a question to the copy itself."""
     return (
         where.service in (None, copy.service)
         and where.instance in (None, copy.name)
         and where.region in (None, copy.region)
         and all(copy.labels.get(name) == value for name, value in where.labels.items())
         and (where.store is None or where.store in on.stores_of(copy))
-        and (where.role is None or where.role == on.role(copy))
     )
+
+
+def _in_role(role: str, found: Sequence[Instance], on: Platform, fault: str) -> list[Instance]:
+    """Those that say that this is their role; it takes a question to each, so it comes last."""
+    said = {copy.name: on.role(copy) for copy in found}
+    fitting = [copy for copy in found if said[copy.name] == role]
+    if found and not fitting:
+        told = [f"{n} is a {r}" if r else f"{n} doesn't say what it is" for n, r in said.items()]
+        raise PlatformError(f"fault {fault}: no copy is a {role} now: {', '.join(told)}")
+    return fitting
 
 
 def _picked(found: Sequence[T], pick: Pick, draw: Draw) -> tuple[T, ...]:

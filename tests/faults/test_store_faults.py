@@ -114,6 +114,16 @@ def test_a_region_that_is_lost_takes_all_its_copies_with_it(local: Local) -> Non
     assert fault.lasts()
 
 
+def test_where_no_copy_is_the_primary_it_is_said_what_each_is(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"db-a": "", "db-b": "standby"}
+    monkeypatch.setattr(Local, "role", lambda _, copy: said[copy.name])
+    words = "no copy is a primary now: db-a doesn't say what it is, db-b is a standby"
+    with pytest.raises(PlatformError, match=words):
+        where_of("primary_kill", DB, local)
+
+
 def test_a_region_without_links_cannot_be_cut_off(local: Local) -> None:
     where = where_of("region_loss", Selector(region="a"), local, how="cut")
     assert list(FAULTS["region_loss"](how="cut").plan(where, local)) == []

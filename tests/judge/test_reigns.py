@@ -167,6 +167,17 @@ def test_a_new_primary_that_takes_no_write_is_none_yet(tmp_path: Path) -> None:
     assert "between 1.849 s and 5.002 s later" in found.reason
 
 
+def test_a_new_primary_that_has_nothing_of_the_old_one_was_no_standby(tmp_path: Path) -> None:
+    builder = run(KILLED, PROMOTED)
+    writes = "at every count outcome\n0s 10ms 1000 ack\n10s 10ms 210 failed\n12.1s 10ms 1000 ack"
+    copies = (WrittenCopy(name="b", lacks=range(1000)),)
+    builder.ledger(WrittenLedger(writes=writes, copies=copies))
+    found = judged(tmp_path, builder, within=Duration.parse("3s"))
+    assert found.outcome is INCONCLUSIVE, found.reason
+    assert "b became the primary with none of the" in found.reason
+    assert "it was no standby of a" in found.reason
+
+
 def test_a_copy_that_no_probe_asked_may_have_been_anything(tmp_path: Path) -> None:
     builder = RecordBuilder()
     builder.phases(warmup=0, baseline=2, faults=9, recovery=15, restore=END)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sloproof.errors import InvalidInput
+from sloproof.errors import HarnessError, InvalidInput
 from sloproof.model.verdict import Claim, Finding, Outcome, Verdict
 from sloproof.record.reader import Record
 from sloproof.record.writer import RecordWriter
 from sloproof.report import charts, page, sections, series, svg, trust
-from sloproof.report.page import write_report
+from sloproof.report.page import put, write_report
 from sloproof.report.states import Stretch, Strip
 from sloproof.report.timeline import Timeline
 from tests.report import judged, sample
@@ -184,6 +184,11 @@ def test_a_run_that_broke_off_at_once_has_a_page(tmp_path: Path) -> None:
     read = Reader(report(tmp_path / "r", verdict, tmp_path / "report.html"))
     assert "the record breaks off" in read.words
     assert "claims nothing" in read.words
+
+
+def test_a_page_for_which_there_is_no_room_is_no_crash() -> None:
+    with pytest.raises(HarnessError, match="/dev/full: can't be written: No space left"):
+        put(Path("/dev/full"), "<p>")
 
 
 def test_what_was_left_behind_stands_at_the_top(tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ from typing import Any
 
 from digital_human.ports import LOOPBACK
 from sloproof.effects.postgres import Connection
+from sloproof.effects.replay_delay import IN_USE
 from tests.postgres import Pair, pair
 from tests.system.running import LONGEST, Ran
+from tests.truth.bench import Bench
 
 LOOK_S = 0.02
 LOOKS = 5
@@ -62,9 +64,15 @@ metadata: {{name: drill}}
 spec:
   hypothesis: The standby takes over.
   target: pair
-  baseline: 2s
-  recovery: {{at_least: 3s, at_most: 5s}}
+  baseline: {baseline}
+  recovery: {recovery}
 """
+CALM = """
+  ledger: {name: rows, rate: 50/s}
+  verify: [{data_loss: {}}]
+"""
+HELD = "select count(*) from pg_stat_activity where application_name like 'sloproof-2%'"
+"""The connections that a fault holds."""
 
 
 class Healer(threading.Thread):
@@ -85,7 +93,7 @@ class Healer(threading.Thread):
             if self._missed >= LOOKS and not self._promoted:
                 asyncio.run(self._stores.standby.promote())
                 self._promoted = True
-            if (self._folder / "rejoin").exists():
+            if self._promoted and (self._folder / "rejoin").exists():
                 self._rejoin()
                 (self._folder / "rejoin").unlink()
 
@@ -115,10 +123,22 @@ class Drill:
     folder: Path
     stores: Pair
 
-    def write(self, experiment: str) -> None:
-        """The experiment, from `baseline` on."""
+    def write(
+        self,
+        experiment: str,
+        *,
+        baseline: str = "2s",
+        recovery: str = "{at_least: 3s, at_most: 5s}",
+    ) -> None:
+        """The experiment; what it says comes after its `recovery`."""
         file = self.folder / "experiments" / "drill.yaml"
-        file.write_text(EXPERIMENT.format() + experiment)
+        file.write_text(EXPERIMENT.format(baseline=baseline, recovery=recovery) + experiment)
+
+    def amend_target(self, words: str, by: str) -> None:
+        """Say something else in the target's file."""
+        file = self.folder / "experiments" / "targets" / "pair.yaml"
+        assert file.read_text().count(words) == 1
+        file.write_text(file.read_text().replace(words, by))
 
     def argv(self) -> list[str]:
         return [sys.executable, "-m", "sloproof", "run", "experiments/drill.yaml", "--json"]
@@ -153,9 +173,51 @@ class Drill:
         return json.loads(Path(self.folder, ran.said["record"], "verdict.json").read_text())
 
 
+@dataclass(slots=True, kw_only=True)
+class DrillBench(Bench):
+    """A place for runs of a drill. The records may go elsewhere than the drill's own files."""
+
+    drill: Drill
+
+    @property
+    def state(self) -> Path:
+        return self.drill.folder / "state"
+
+    def argv(self, experiment: str = "drill", **more: object) -> list[str]:
+        file = self.drill.folder / "experiments" / f"{experiment}.yaml"
+        return ["run", str(file), f"--runs={self.folder / 'runs'}", "--json", "--no-report"]
+
+    def left(self) -> list[str]:
+        """Every process of a run; what its faults did to the servers."""
+        primary = self.drill.stores.primary.dsn
+        late = ["the standby is late"] if self.late() else []
+        held = ["connections are held"] if said(primary, HELD) != "0" else []
+        return [*self.processes(), *late, *held]
+
+    def late(self) -> bool:
+        """Whether the standby applies late what it has received."""
+        return said(self.drill.stores.standby.dsn, IN_USE) != "0"
+
+    def next_run_works(self) -> None:
+        """A run that breaks nothing writes to the store, and finds again what it wrote."""
+        self.drill.write(CALM, baseline="500ms", recovery="{at_least: 100ms, at_most: 1s}")
+        ended = self.sloproof(*self.argv())
+        assert (ended.status, ended.said["outcome"]) == (0, "PASS"), ended.words
+        self.nothing_is_left(LONGEST)
+
+
+def said(dsn: str, statement: str) -> str:
+    """What a server answers."""
+    with Connection(dsn) as server:
+        return server.value(statement)
+
+
 @contextmanager
-def drill(folder: Path) -> Iterator[Drill]:
-    """The pair with its healer, and a project that describes it; all is gone at the end."""
+def drill(folder: Path, *, healed: bool = True) -> Iterator[Drill]:
+    """The pair, with its healer or without, and a project that describes it.
+
+    All is gone at the end.
+    """
     with pair() as stores:
         with Connection(stores.primary.dsn) as server:
             server.ask("create table drill (id text, run text)")
@@ -163,8 +225,10 @@ def drill(folder: Path) -> Iterator[Drill]:
         text = TARGET.format(a=stores.primary, b=stores.standby)
         (folder / "experiments" / "targets" / "pair.yaml").write_text(text)
         healer = Healer(stores, folder)
-        healer.start()
+        if healed:
+            healer.start()
         try:
             yield Drill(folder, stores)
         finally:
-            healer.end()
+            if healed:
+                healer.end()

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sloproof.effects.postgres import Connection
 from sloproof.effects.replay_delay import IN_USE
-from tests.system.drills import Drill, drill
+from tests.system.drills import HELD, Drill, drill, said
 from tests.system.running import Ran, soon
 
 
@@ -18,11 +17,6 @@ from tests.system.running import Ran, soon
 def stores(tmp_path: Path) -> Iterator[Drill]:
     with drill(tmp_path) as made:
         yield made
-
-
-def said(dsn: str, statement: str) -> str:
-    with Connection(dsn) as server:
-        return server.value(statement)
 
 
 def reasons(ran: Ran) -> str:
@@ -119,13 +113,12 @@ def test_a_run_that_dies_amid_its_faults_leaves_nothing_of_them(stores: Drill) -
     primary, standby = stores.stores.primary, stores.stores.standby
     run = stores.start()
     try:
-        held = "select count(*) from pg_stat_activity where application_name like 'sloproof-2%'"
         soon(lambda: said(standby.dsn, IN_USE) == "7000", 40, "the delay")
-        soon(lambda: int(said(primary.dsn, held)) > 40, 40, "the holder")
+        soon(lambda: int(said(primary.dsn, HELD)) > 40, 40, "the holder")
         run.send_signal(signal.SIGKILL)
         run.wait()
         soon(lambda: said(standby.dsn, IN_USE) == "0", 20, "the end of the delay")
-        soon(lambda: said(primary.dsn, held) == "0", 20, "the end of the holder")
+        soon(lambda: said(primary.dsn, HELD) == "0", 20, "the end of the holder")
         assert said(primary.client_dsn, "select 1") == "1"
     finally:
         run.kill()

@@ -18,6 +18,7 @@ from sloproof.effects.http_json import ask
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.tagged import OWNER
 from sloproof.effects.toxiproxy import Server
+from sloproof.run.journal import read_journal
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "tests" / "truth" / "project" / "experiments"
@@ -169,6 +170,12 @@ class Bench:
     @property
     def journals(self) -> list[Path]:
         return list((self.state / "runs").glob("*/journal"))
+
+    @property
+    def guardian(self) -> Incarnation:
+        """Who watches over the run that lives."""
+        (journal,) = self.journals
+        return Incarnation.parse(read_journal(journal).header["guardian"])
 
     def left(self) -> list[str]:
         """Every effect that is in the world now, and every process of a run."""

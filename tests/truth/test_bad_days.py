@@ -5,7 +5,6 @@ And days on which somebody else is at work: another run, another recovery, whoev
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from sloproof.effects.incarnation import Incarnation
 from sloproof.run.journal import Stage, read_journal
 from tests.truth.bench import Bench, soon
+from tests.volumes import fill, small_disk
 
 STUBBORN = Path(__file__).with_name("stubborn.py")
 # An undo is tried three times, each for half a second; the rest is Python on a busy machine.
@@ -44,11 +44,6 @@ def in_force(bench: Bench, kind: str) -> Incarnation | str:
                 life = entry.effect.get("incarnation")
                 return Incarnation.parse(life) if life else kind
     return ""
-
-
-def guardian_of(bench: Bench) -> Incarnation:
-    (journal,) = bench.journals
-    return Incarnation.parse(read_journal(journal).header["guardian"])
 
 
 def replace(bench: Bench, life: Incarnation) -> None:
@@ -148,19 +143,9 @@ def test_a_stalled_service_keeps_nothing(
 @pytest.fixture
 def full(bench: Bench) -> Iterator[Path]:
     """A place for records and journals, small enough to be filled."""
-    if os.geteuid():
-        pytest.skip("only root can mount a small disk")
-    bench.folder.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", bench.folder], check=True)
-    yield bench.folder / "filling"
-    bench.stop()
-    subprocess.run(["umount", "-l", bench.folder], check=True)
-
-
-def fill(filling: Path) -> None:
-    with filling.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(1 << 12)):
-            pass
+    with small_disk(bench.folder):
+        yield bench.folder / "filling"
+        bench.stop()
 
 
 @pytest.mark.sampled(2)
@@ -169,7 +154,7 @@ def test_a_full_disk_keeps_no_undo_from_running(bench: Bench, full: Path, victim
     bench.start()
     run = bench.begin(*bench.argv("loaded", flag=bench.flag))
     soon(lambda: in_force(bench, "command") and in_force(bench, "toxic"), REVERTED, "the faults")
-    guardian = guardian_of(bench)
+    guardian = bench.guardian
     fill(full)
     if victim == "both":
         guardian.send(signal.SIGKILL)
@@ -240,7 +225,7 @@ def test_whoever_got_the_same_pid_is_left_alone(little: Bench) -> None:
     soon(lambda: in_force(little, "pause"), REVERTED, "the pause")
     life = in_force(little, "pause")
     assert isinstance(life, Incarnation)
-    guardian_of(little).send(signal.SIGKILL)
+    little.guardian.send(signal.SIGKILL)
     run.kill()
     little.end(run)
     replace(little, life)
@@ -292,7 +277,7 @@ def test_recovering_twice_at_once_does_no_harm(little: Bench, tmp_path: Path) ->
 def test_a_guardian_that_stood_still_does_no_harm_later(little: Bench) -> None:
     run = little.begin(*little.argv("loaded", flag=little.flag))
     soon(lambda: in_force(little, "command") and in_force(little, "toxic"), REVERTED, "the faults")
-    guardian = guardian_of(little)
+    guardian = little.guardian
     guardian.send(signal.SIGSTOP)
     run.kill()
     little.end(run)

@@ -87,7 +87,7 @@ def _compared(ledger: Ledger, copy: Restored) -> Compared:
 
 def _part(ledger: Ledger, copy: Restored, zero: int) -> Part:
     name, low, high = copy.read.name, *copy.until
-    moment = f"{after_warm_up(low - zero)} (± {seconds((high - low) // 2)})"
+    moment = f"{after_warm_up((low + high) // 2 - zero)} (± {seconds((high - low) // 2)})"
     if copy.failed:
         words = f"{name} could not be restored as of {moment}: {copy.read.error}"
         return Outcome.FAIL, words, ()

@@ -20,7 +20,7 @@ from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger
 from sloproof.judge.reigns import Reign, copies_of, overlaps, reigns
 from sloproof.judge.study import faults_of
-from sloproof.judge.two_sided import first_acknowledged, two_sided
+from sloproof.judge.two_sided import empty_handed, first_acknowledged, two_sided
 from sloproof.judge.wording import after_warm_up, at, count, listed, seconds, span
 from sloproof.model.verdict import worst
 
@@ -32,6 +32,7 @@ class Change:
     """A fault that struck the primary `old`, and which copy became the next one, and when.
 
     `low` and `high` bound how long it took from the fault; without `new` it took at least `low`.
+    `lacks` is how many writes were acknowledged before it, where the next one has none of them.
     """
 
     fault: str
@@ -39,6 +40,7 @@ class Change:
     new: str
     low: int
     high: int | None
+    lacks: int = 0
 
 
 class Failover(Check):
@@ -181,16 +183,19 @@ def _changes(evidence: Evidence, found: tuple[Reign, ...], window: Window) -> It
             continue
         (low, high), new = min(taken)
         high_or_none: int | None = high
+        lacks = 0
         ledger = Ledger.of(evidence.record)
         if ledger is not None:
             written = first_acknowledged(ledger, after=high)
             high_or_none = None if written is None else max(high, written)
+            lacks = empty_handed(ledger, new, began[0])
         yield Change(
             fault.name,
             old.copy,
             new,
             max(0, low - began[1]),
             None if high_or_none is None else high_or_none - began[0],
+            lacks,
         )
 
 
@@ -208,7 +213,7 @@ def _struck(fault: ProvenFault, old: Reign | None) -> bool:
 def _in_time(change: Change, limit: int) -> Outcome:
     if change.low > limit:
         return Outcome.FAIL
-    timely = change.high is not None and change.high <= limit
+    timely = change.high is not None and change.high <= limit and not change.lacks
     return Outcome.PASS if timely else Outcome.INCONCLUSIVE
 
 
@@ -216,6 +221,11 @@ def _words(change: Change, limit: int) -> str:
     about, target = f"after {change.fault} had struck {change.old}", f"(at most {seconds(limit)})"
     if not change.new:
         return f"{about}, no other copy became the primary for {seconds(change.low)} {target}"
+    if change.lacks:
+        return (
+            f"{about}, {change.new} became the primary with none of the "
+            f"{count(change.lacks, 'write')} acknowledged before: it was no standby of {change.old}"
+        )
     if change.high is None:
         return f"{about}, {change.new} became the primary, but no write was acknowledged {target}"
     return f"{about}, {change.new} was the primary {span(change.low, change.high)} later {target}"

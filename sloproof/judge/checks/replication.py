@@ -28,7 +28,10 @@ from sloproof.record.reader import Record, Samples
 
 UNMEASURED = Fraction(1, 100)
 """The greatest share of writes of which nobody knows when they came."""
-NO_STANDBY = ("no primary", "promoted")
+PROMOTED = "promoted"
+AWAITED = 0.1
+"""A write that waited longer, in seconds, was sent while the copy still was a standby."""
+NO_STANDBY = ("no primary", PROMOTED)
 """What a probe says where nothing can be late: the copy is the primary, or there is none."""
 
 Part = tuple[Outcome, str, tuple[Number, ...]]
@@ -45,6 +48,8 @@ class Lag:
     took: NDArray[np.float64]
     """In seconds; NaN where it never was a matter of time."""
     complete: Flags
+    cut_short: NDArray[np.int64]
+    """When the writes were sent that had not come when the copy was promoted."""
 
     @classmethod
     def of(cls, copy: str, samples: Samples) -> Lag:
@@ -59,6 +64,7 @@ class Lag:
             samples.finished[counts],
             took[counts],
             samples.ok[counts],
+            samples.sent[(samples.detail == PROMOTED) & (waited > AWAITED)],
         )
 
     def within(self, begin: int, end: int) -> Flags:
@@ -92,11 +98,10 @@ class Replication(Check):
         if unseen or not lags:
             words = f"how late {listed(unseen) or self.store} was is not recorded"
             return Finding(Outcome.INCONCLUSIVE, words)
-        lags = [lag for lag in lags if lag.within(*_edges(evidence.window)).any()]
-        if not lags:
-            reason = f"no copy of {self.store} was a standby in {evidence.window.name}"
-            return Finding(Outcome.INCONCLUSIVE, reason)
-        parts = [part for lag in lags for part in self._parts(evidence, lag, lags)]
+        measured = [lag for lag in lags if lag.within(*_edges(evidence.window)).any()]
+        if not measured:
+            return Finding(Outcome.INCONCLUSIVE, _nothing(lags, self.store, evidence.window))
+        parts = [part for lag in measured for part in self._parts(evidence, lag, measured)]
         if not parts:
             return Finding(Outcome.INCONCLUSIVE, "no fault ended that it could catch up after")
         outcome = worst(each for each, _, _ in parts)
@@ -134,6 +139,17 @@ def _lags(record: Record, store: str) -> list[Lag]:
         if name.startswith(prefix) and samples is not None:
             found.append(Lag.of(name.removeprefix(prefix), samples))
     return found
+
+
+def _nothing(lags: list[Lag], store: str, window: Window) -> str:
+    """Why no write of a window was measured on any copy."""
+    begin, end = _edges(window)
+    for lag in lags:
+        lost = int(((lag.cut_short >= begin) & (lag.cut_short < end)).sum())
+        if lost:
+            writes = count(lost, "write")
+            return f"{lag.copy} was promoted before any of the {writes} of {window.name} had come"
+    return f"no copy of {store} was a standby in {window.name}"
 
 
 def _edges(window: Window) -> tuple[int, int]:

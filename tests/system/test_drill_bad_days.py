@@ -1,0 +1,318 @@
+"""Bad days of a drill on a real database: the harness dies, its disk fills up, its clock jumps.
+
+And days of the database itself: it is down, its standby was never there, its answers come too late.
+Runs that are ended on purpose, in each of their phases, are in `tests/truth/test_every_phase.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from digital_human.postgres.server import Server
+from sloproof.effects.incarnation import Incarnation
+from sloproof.effects.page import page_of
+from sloproof.effects.postgres import Connection
+from sloproof.effects.skew import Skew
+from sloproof.errors import EffectError
+from sloproof.record.reader import Record
+from sloproof.record.schema import WriteOutcome
+from tests.resources.conftest import library
+from tests.system.drills import CALM, Drill, DrillBench, drill, said
+from tests.system.running import soon
+from tests.truth.bench import Ended
+from tests.volumes import fill, small_disk
+
+pytestmark = pytest.mark.timeout(600)
+PATIENCE = 120.0
+"""Seconds for anything that a run comes to: the machine may be busy with others."""
+FAIL_OVER = """
+  ledger: {name: rows, rate: 50/s}
+  faults: [{name: blow, inject: primary_kill, where: {store: db}, at: 2s}]
+  verify:
+    - {failover: {store: db, within: 5s}}
+    - {data_loss: {}}
+"""
+LATE = """
+  ledger: {name: rows, rate: 50/s}
+  faults:
+    - {name: lag, inject: replication_lag, where: {store: db}, with: {delay: 1s}, at: 2s, for: 60s}
+  verify: [{data_loss: {}}]
+"""
+ROLES = {"f": "primary", "t": "standby"}
+SHORT = "{at_least: 500ms, at_most: 2s}"
+GIVEN_UP = """
+  select count(*) from pg_stat_activity
+  where wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '600ms'
+"""
+"""How many wait for a lock that nobody waits for any more."""
+RESTORE = """
+import json, sys, psycopg
+dsn = "{dsn}"
+with psycopg.connect(dsn, autocommit=True) as server:
+    server.execute("drop schema if exists restored cascade")
+    if sys.argv[1:]:
+        server.execute("create schema restored")
+        rows = "select * from public.drill where at <= '%s'" % sys.argv[1]
+        server.execute("create table restored.drill as " + rows)
+        print(json.dumps({{"dsn": dsn + "?options=-csearch_path%3Drestored"}}))
+"""
+"""A backup as of a moment: what the server had written down by then, by its own clock."""
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Drill]:
+    with drill(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def bench(stores: Drill) -> Iterator[DrillBench]:
+    bench = DrillBench(stores.folder, drill=stores)
+    yield bench
+    bench.stop()
+
+
+def claims(ended: Ended) -> dict[str, tuple[str, str]]:
+    return {each["id"]: (each["outcome"], each["reason"]) for each in ended.said["claims"]}
+
+
+def numbers(ended: Ended, claim: str) -> dict[str, int]:
+    [found] = [each for each in ended.said["claims"] if each["id"] == claim]
+    return {number["name"]: number["value"] for number in found["numbers"]}
+
+
+def ids(dsn: str) -> set[str]:
+    """What stands in a copy, asked by nobody but this test."""
+    with psycopg.connect(dsn) as connection:
+        return {name for (name,) in connection.execute("select id from drill").fetchall()}
+
+
+def role(server: Server) -> str:
+    """What a server says that it is; "" where it says nothing, or not yet."""
+    with suppress(EffectError):
+        return ROLES[said(server.dsn, "select pg_is_in_recovery()")]
+    return ""
+
+
+def written(record: Record, outcome: WriteOutcome) -> set[str]:
+    """The ids of the writes that ended so, as the ledger noted them."""
+    table = record.table("writes")
+    return set(table["id"][table["outcome"] == outcome])
+
+
+def jump(run: subprocess.Popen[str], bench: DrillBench, seconds: int) -> None:
+    """Put the wall clock of every process of a run off; each of them was started armed."""
+    pids = [run.pid, *(int(line.partition(":")[0]) for line in bench.processes())]
+    lives = [life for life in map(Incarnation.of, pids) if life is not None]
+    pages = [(life, page) for life in lives if (page := page_of(life))]
+    assert len(pages) >= 3, "the engine, its prober and its ledger"
+    for life, page in pages:
+        skew = Skew(incarnation=str(life), instance="it", offset_ns=seconds * 1_000_000_000)
+        skew.fill(page)
+
+
+# -- the harness dies, or is told to end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["engine dies", "engine and guardian die", "SIGINT"])
+def test_a_fail_over_that_ends_early_leaves_a_store_that_works(
+    bench: DrillBench, stores: Drill, end: str
+) -> None:
+    old, new = stores.stores.primary, stores.stores.standby
+    stores.write(FAIL_OVER)
+    run = bench.begin(*bench.argv())
+    struck = stores.stores.running.processes[old.name]
+    soon(lambda: struck.poll() is not None, PATIENCE, "the blow")
+    if "guardian" in end:
+        bench.guardian.send(signal.SIGKILL)
+    run.send_signal(signal.SIGINT if end == "SIGINT" else signal.SIGKILL)
+    ended = bench.end(run)
+    assert ended.status == (3 if end == "SIGINT" else -signal.SIGKILL), ended.words
+    if "guardian" in end:
+        soon(lambda: not bench.processes(), PATIENCE, "the helpers' end")
+        assert bench.journals, "nobody was left to bring the primary back"
+        recovered = bench.sloproof("recover")
+        assert recovered.status == 0, recovered.words
+    soon(lambda: (role(new), role(old)) == ("primary", "standby"), PATIENCE, "a pair that works")
+    bench.nothing_is_left(PATIENCE)
+    bench.next_run_works()
+    soon(lambda: ids(old.dsn) == ids(new.dsn), PATIENCE, "the next run's writes on the standby")
+
+
+# -- the disk of the record
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_drill_and_what_was_written_can_be_judged(
+    bench: DrillBench, stores: Drill, tmp_path: Path
+) -> None:
+    stores.write(LATE)
+    with small_disk(tmp_path / "disk") as disk:
+        bench.folder = disk  # the drill's own files, and its state, stay where there is room
+        run = bench.begin(*bench.argv())
+        soon(bench.late, PATIENCE, "the fault")
+        fill(disk / "filling")
+        ended = bench.end(run)
+        assert (ended.status, ended.said["outcome"]) == (4, "INCONCLUSIVE"), ended.words
+        assert "No space left on device" in ended.said["reason"]
+        assert ended.said["unreverted"] == []
+        bench.nothing_is_left(PATIENCE)
+        [record] = map(str, bench.records)
+        judged = bench.sloproof("judge", record)
+        assert (judged.status, "verdict.json: can't be written" in judged.words) == (4, True)
+        (disk / "filling").unlink()
+        judged = bench.sloproof("judge", record)
+        assert judged.status == 3, judged.words
+        assert "the record has no seal: only its readable beginning was judged" in judged.out
+        reported = bench.sloproof("report", record)
+        assert reported.status == 0, reported.words
+        assert "only its readable beginning was judged" in Path(record, "report.html").read_text()
+        bench.next_run_works()
+
+
+# -- the database
+
+
+@pytest.mark.parametrize(
+    ("struck", "why"),
+    [
+        ("ab", "no process found for db-a, db-b"),
+        ("a", "no process found for db-a"),
+        ("", "no copy is a primary now: db-a doesn't say what it is, db-b is a standby"),
+    ],
+    ids=["all down", "primary down", "primary stands still"],
+)
+def test_a_database_that_is_down_is_told_and_not_touched(
+    tmp_path: Path, struck: str, why: str
+) -> None:
+    with drill(tmp_path, healed=False) as stores:
+        bench = DrillBench(tmp_path, drill=stores)
+        stores.write(FAIL_OVER)
+        pair = stores.stores
+        for server in (pair.standby, pair.primary):
+            if server.name in struck:
+                pair.running.kill(server)
+        primary = pair.running.processes[pair.primary.name]
+        if not struck:
+            primary.send_signal(signal.SIGSTOP)
+        try:
+            ended = bench.sloproof(*bench.argv())
+        finally:
+            bench.stop()
+            primary.send_signal(signal.SIGCONT)
+        assert (ended.status, ended.said["outcome"]) == (4, "INCONCLUSIVE"), ended.words
+        assert why in ended.said["reason"]
+        assert {outcome for outcome, _ in claims(ended).values()} == {"INCONCLUSIVE"}
+        assert bench.events("fault.injecting") == []
+        soon(lambda: not bench.processes(), PATIENCE, "the helpers' end")
+        assert bench.journals == []
+
+
+@pytest.mark.slow
+def test_a_standby_that_was_never_connected_takes_nothing_over(
+    bench: DrillBench, stores: Drill
+) -> None:
+    primary, standby = stores.stores.primary, stores.stores.standby
+    with psycopg.connect(standby.dsn, autocommit=True) as connection:
+        connection.execute("alter system set primary_conninfo = ''")
+        connection.execute("select pg_reload_conf()")
+    connected = "select count(*) from pg_stat_replication"
+    soon(lambda: said(primary.dsn, connected) == "0", PATIENCE, "the standby's end of it")
+    late = "    - {replication: {store: db, at_most: 500ms}, during: baseline}\n"
+    stores.write(FAIL_OVER + late, recovery=SHORT)
+    ended = bench.sloproof(*bench.argv())
+    found = claims(ended)
+    assert {name: outcome for name, (outcome, _) in found.items()} == {
+        "failover:db": "INCONCLUSIVE",
+        "data_loss": "FAIL",
+        "replication:db@baseline": "INCONCLUSIVE",
+    }, ended.out
+    assert "acknowledged before: it was no standby of db-a" in found["failover:db"][1]
+    assert "db-b was promoted before any of the" in found["replication:db@baseline"][1]
+    counted = numbers(ended, "data_loss")
+    record = Record(bench.records[-1])
+    assert counted["lost"] == len(written(record, WriteOutcome.ACKNOWLEDGED) - ids(standby.dsn))
+    assert counted["lost after the fault"] == 0
+    assert ended.status == 1
+    bench.nothing_is_left(PATIENCE)
+
+
+@pytest.mark.slow
+def test_a_write_that_timed_out_and_was_applied_is_neither_lost_nor_failed(
+    bench: DrillBench, stores: Drill
+) -> None:
+    primary = stores.stores.primary.dsn
+    stores.amend_target("      sql:", "      timeout: 300ms\n      sql:")
+    stores.write(CALM.replace("50/s", "10/s"), baseline="3s", recovery=SHORT)
+    run = bench.begin(*bench.argv())
+    soon(lambda: said(primary, "select count(*) from drill") != "0", PATIENCE, "the first writes")
+    with psycopg.connect(primary) as other, Connection(primary) as server:
+        other.execute("lock table drill in access exclusive mode")
+        soon(lambda: int(server.value(GIVEN_UP)) >= 5, PATIENCE, "time-outs")
+    ended = bench.end(run)
+    assert (ended.status, ended.said["outcome"]) == (0, "PASS"), ended.out
+    record, there = Record(bench.records[-1]), ids(primary)
+    undecided = written(record, WriteOutcome.INDETERMINATE)
+    assert len(undecided & there) >= 5
+    assert written(record, WriteOutcome.ACKNOWLEDGED) <= there
+    counted = numbers(ended, "data_loss")
+    assert counted["indeterminate"] == len(undecided)
+    assert counted["indeterminate applied"] == len(undecided & there)
+    assert [counted[name] for name in ("lost", "lost after the fault", "phantom")] == [0, 0, 0]
+    assert counted["failed"] == len(written(record, WriteOutcome.FAILED))
+
+
+# -- the clock
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_s", [0, -3600], ids=["it stays", "an hour back"])
+def test_a_wall_clock_that_jumps_is_noticed_and_shows_nothing(
+    bench: DrillBench, stores: Drill, by_s: int
+) -> None:
+    library()  # nobody can arm anything without it
+    primary = stores.stores.primary.dsn
+    (stores.folder / "restore.py").write_text(RESTORE.format(dsn=primary))
+    stores.amend_target(
+        "      read:",
+        '      restore: {command: [$(python), restore.py, "{until}"], within: 30s}\n'
+        "      drop: {command: [$(python), restore.py]}\n"
+        "      read:",
+    )
+    with psycopg.connect(primary) as connection:
+        connection.execute("alter table drill add at timestamptz default clock_timestamp()")
+    stores.write(
+        """
+  ledger: {name: rows, rate: 50/s, restore: 500ms}
+  verify: [{backup: {}}, {data_loss: {}}]
+""",
+        baseline="2s",
+        recovery=SHORT,
+    )
+    bench.prefix = (sys.executable, "-m", "sloproof", "arm", "--")
+    run = bench.begin(*bench.argv())
+    there = "select count(*) from drill"
+    soon(lambda: int(said(primary, there)) > 50, PATIENCE, "writes of after the moment")
+    jump(run, bench, by_s)
+    ended = bench.end(run)
+    found = claims(ended)
+    assert set(found) == {"backup", "data_loss"}
+    if not by_s:
+        assert (ended.status, ended.said["outcome"]) == (0, "PASS"), ended.out
+        return
+    assert (ended.status, ended.said["outcome"]) == (3, "INCONCLUSIVE"), ended.out
+    for outcome, reason in found.values():
+        assert outcome == "INCONCLUSIVE", reason
+        assert "the clock jumped back by 3" in reason
+    [restored] = bench.events("ledger.restored")
+    assert restored["error_ns"] == pytest.approx(3600e9, rel=0.001)
+    bench.nothing_is_left(PATIENCE)
