@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 def measure(bench: Bench) -> Result:
     """Pairs of loads, watched and not, the first of them by turns; the ratio within each pair."""
-    pairs = bench.times(24, 3)
+    pairs = bench.times(12, 3)
     plain: list[float] = []
     watched: list[float] = []
     with platform(bench.folder / "system") as system:
