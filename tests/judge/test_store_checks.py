@@ -182,7 +182,7 @@ def backed_up(*copies: WrittenCopy) -> RecordBuilder:
         (
             (restored(error="exit status 1: no backup", failed=True),),
             FAIL,
-            "scratch could not be restored as of 5.02 s after warm-up (± 15 ms): exit status 1: no",
+            "scratch could not be restored as of 5.035 s after warm-up (± 15 ms): exit status 1",
         ),
         ((restored(until=(1.2, 0.3), lacks=range(1010)),), INCONCLUSIVE, "no write was acknowled"),
         ((restored(until=(24.0, 0.0), lacks=()),), INCONCLUSIVE, "so any copy would do"),
