@@ -163,7 +163,7 @@ def _health_check(settings: Settings) -> dict[str, Any]:
         "interval": seconds(check.interval),
         "no_traffic_interval": seconds(check.interval),
         "unhealthy_threshold": check.unhealthy_threshold,
-        "healthy_threshold": 1,
+        "healthy_threshold": check.healthy_threshold,
         "http_health_check": {"path": "/health"},
     }
 

@@ -77,6 +77,8 @@ class HealthCheckSettings:
     interval: float = _number(1.0)
     timeout: float = _number(0.5)
     unhealthy_threshold: int = _count(2)
+    healthy_threshold: int = _count(2)
+    """So many good answers in a row are taken for being back: one may die right after the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ CI = Settings(
     profile="ci",
     breaker=BreakerSettings(recovery_timeout=2.0),
     outlier_detection=OutlierDetectionSettings(interval=0.5, ejection_time=2.0),
-    health_check=HealthCheckSettings(interval=0.25, timeout=0.3),
+    health_check=HealthCheckSettings(interval=0.25, timeout=0.3, healthy_threshold=3),
     healer=HealerSettings(
         check_interval=0.5, check_timeout=1.0, restart_window=60.0, backoff=0.5, max_backoff=4.0
     ),

@@ -5,7 +5,7 @@ from typing import Literal
 
 from sloproof.contracts import Duration, Fault, KillMode, Kills, Platform, Repeat, Step, Where
 
-AGAIN = Duration(200_000_000)
+AGAIN = Duration(100_000_000)
 
 
 class PrimaryKill(Fault):

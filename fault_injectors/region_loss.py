@@ -16,7 +16,7 @@ from sloproof.contracts import (
     Where,
 )
 
-AGAIN = Duration(200_000_000)
+AGAIN = Duration(100_000_000)
 
 
 class RegionLoss(Fault):

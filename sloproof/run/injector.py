@@ -18,7 +18,7 @@ from sloproof.run.planner import Meanwhile, Planner
 from sloproof.run.reversal import Reverted, longest, revert
 from sloproof.run.timeline import Occurrence
 
-HOLD = 200_000_000
+HOLD = 100_000_000
 WITNESSES = 5_000_000_000
 HEAL_CHECK = 200_000_000
 
