@@ -127,8 +127,8 @@ def test_a_stressor_dies_with_whoever_started_it(serve: Serve, tmp_path: Path) -
         assert effect.present({})
         engine.kill()
     wait_for(lambda: not effect.present({}))
-    [member] = (served.groups[0] / "cgroup.procs").read_text().split()
-    assert int(member) == served.process.pid
+    members = served.groups[0] / "cgroup.procs"  # which lists what dies until it is quite dead
+    wait_for(lambda: members.read_text().split() == [str(served.process.pid)])
 
 
 @pytest.mark.root

@@ -18,6 +18,7 @@ from sloproof.effects.http_json import ask
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.tagged import OWNER
 from sloproof.effects.toxiproxy import Server
+from sloproof.errors import EffectError
 from sloproof.run.journal import read_journal
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,24 @@ PYTHON = sys.executable
 LONGEST = 160.0
 """Seconds for one run: load and prober get two minutes to be ready, for workers may be far away."""
 
+STANDSTILL = 5.0
+"""Seconds: no condition that is waited for takes as long as this to be looked at."""
+
 
 def soon(condition: Callable[[], object], seconds: float, what: str) -> float:
-    """Wait for a condition; gives how long that took, fails after `seconds`."""
-    began = time.monotonic()
+    """Wait for a condition; gives how long that took, fails after `seconds`.
+
+    Time in which this process itself stood still (a machine that was paused) is not held against
+    whoever is waited for: they stood still as well.
+    """
+    began = last = time.monotonic()
+    stood_still = 0.0
     while not condition():
-        assert time.monotonic() - began < seconds, f"{what} did not come within {seconds} s"
+        now = time.monotonic()
+        stood_still += max(0.0, now - last - STANDSTILL)
+        last = now
+        waited = now - began - stood_still
+        assert waited < seconds, f"{what} did not come within {seconds} s"
         time.sleep(0.01)
     return time.monotonic() - began
 
@@ -90,7 +103,9 @@ class Bench:
         """Run the system, so that it isn't the harness's to start."""
         argv = [*self.prefix, PYTHON, "-m", "tests.truth.little_system", str(self.file)]
         self.system = subprocess.Popen(argv, cwd=ROOT, env=self.environment)
-        soon(self.file.exists, 30, "the little system")
+        system = self.system
+        soon(lambda: self.file.exists() or system.poll() is not None, 30, "the little system")
+        assert self.file.exists(), f"the little system ended at once: status {system.returncode}"
 
     def stop(self) -> None:
         """End the system and every run that still lives."""
@@ -149,6 +164,7 @@ class Bench:
         """No journal, no process of a run, no effect; fails where that takes longer."""
         soon(lambda: not self.journals, seconds, "the journal's end")
         soon(lambda: not self.processes(), seconds, "the helpers' end")
+        soon(self.answers, seconds, "an answer through each proxy")
         assert self.left() == []
         assert list((self.state / "runs").glob("*")) == []
 
@@ -185,6 +201,15 @@ class Bench:
         proxies = Server(self.found["toxiproxy"]["url"]).ask("GET", "/proxies").body
         toxics = [f"toxic {toxic['name']}" for p in proxies.values() for toxic in p["toxics"]]
         return toxics + [f"{name} is disabled" for name, p in proxies.items() if not p["enabled"]]
+
+    def answers(self) -> bool:
+        """Whether each copy answers through its proxy, as whoever uses it asks."""
+        for name in ("entry_web_1", "entry_web_2"):
+            try:
+                ask("GET", f"http://127.0.0.1:{self.found['ports'][name]}/health", timeout=1)
+            except EffectError:
+                return False
+        return True
 
     def _copies(self) -> list[str]:
         found: list[str] = []

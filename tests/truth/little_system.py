@@ -30,6 +30,16 @@ COPIES = ("web-1", "web-2")
 LOOPBACK = "127.0.0.1"
 
 
+class Server(ThreadingHTTPServer):
+    """Takes all who come: a proxy that stood still for seconds sends on hundreds at once.
+
+    With the library's queue of 5 the kernel drops the rest, and each is tried again 1, 3, 7 s later
+    by a proxy that connects for one after the other.
+    """
+
+    request_queue_size = 1024
+
+
 class Copy(BaseHTTPRequestHandler):
     """One copy: `/health` is always good; `/turn` fails while `/control` says so."""
 
@@ -100,7 +110,7 @@ class Supervisor:
 
         answered(f"http://{LOOPBACK}:{port}/health", meanwhile=spawn_if_dead)
 
-    def control(self) -> ThreadingHTTPServer:
+    def control(self) -> Server:
         supervisor = self
 
         class Control(Copy):
@@ -109,7 +119,7 @@ class Supervisor:
                 supervisor.wanted.put((self.path.removeprefix("/restart/"), done))
                 self.answer(200 if done.wait(10) else 504, {})
 
-        return ThreadingHTTPServer((LOOPBACK, 0), Control)
+        return Server((LOOPBACK, 0), Control)
 
     def stop(self) -> None:
         for child in self.children.values():
@@ -169,14 +179,14 @@ def answered(url: str, meanwhile: Callable[[], None] = lambda: None) -> None:
 
 def main() -> None:
     if sys.argv[1] == "copy":
-        ThreadingHTTPServer((LOOPBACK, int(sys.argv[2])), Copy).serve_forever()
+        Server((LOOPBACK, int(sys.argv[2])), Copy).serve_forever()
     state = Path(sys.argv[1])
     supervisor = Supervisor()
     control = supervisor.control()
-    threading.Thread(target=control.serve_forever, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         supervisor.start()
+        threading.Thread(target=control.serve_forever, daemon=True).start()
         found = {
             "pid": os.getpid(),
             "toxiproxy": {
