@@ -11,7 +11,7 @@ from typing import Any
 from sloproof import __version__
 from sloproof.judge.drill import Correction, StepVerdict, SuiteVerdict
 from sloproof.judge.suite import EXPERIMENT, GATE, MANUAL
-from sloproof.model.verdict import Claim, Number, Outcome
+from sloproof.model.verdict import Outcome
 from sloproof.record.reader import digest
 from sloproof.record.suite import SEAL, SuiteRecord
 from sloproof.report import sections, words
@@ -117,17 +117,16 @@ def suite_context(record: SuiteRecord, suite: Suite, verdict: SuiteVerdict) -> d
 def targets(step: StepVerdict) -> Iterator[Target]:
     """Targets against actuals: a row for each figure that a claim of the step asked for."""
     for claim in step.claims:
-        row, pairs = sections.claim_row(claim), list(_pairs(claim))
+        row, pairs = sections.claim_row(claim), words.pairs(claim)
         common = {"step": step.label, "claim": row.id, "outcome": claim.finding.outcome.value}
         for asked, seen in pairs:
-            extra = words.apart(asked, seen) if seen is not None else 0
-            about = words.measure(seen.name) if seen is not None and len(pairs) > 1 else row.about
+            extra = words.apart((asked, seen))
             yield Target(
                 **common,
-                about=about,
+                about=words.measure(seen.name),
                 required=words.required(asked, extra),
-                measured=words.NOTHING if seen is None else words.number(seen, extra),
-                bounds="" if seen is None else words.bounds(seen),
+                measured=words.number(seen, extra),
+                bounds=words.bounds(seen),
             )
         if not pairs:
             yield Target(
@@ -137,17 +136,6 @@ def targets(step: StepVerdict) -> Iterator[Target]:
                 measured=row.measured,
                 bounds=row.bounds,
             )
-
-
-def _pairs(claim: Claim) -> Iterator[tuple[Number, Number | None]]:
-    """Each requirement of a claim with what was measured of it: `rpo target` with `rpo`."""
-    asking = [n for n in claim.finding.numbers if words.REQUIREMENT.match(words.spoken(n.name))]
-    rest = [number for number in claim.finding.numbers if number not in asking]
-    for asked in asking:
-        stem = asked.name.split()[0]
-        fitting = [number for number in rest if number.unit == asked.unit]
-        named = [number for number in fitting if number.name.split()[0] == stem]
-        yield asked, next(iter([*named, *fitting]), None)
 
 
 def moments(steps: Sequence[StepVerdict], whole_s: float, wall: int | None) -> list[Moment]:

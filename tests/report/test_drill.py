@@ -24,8 +24,8 @@ BACK = Claim(
         Outcome.FAIL,
         "it took too long",
         (
-            Number("rto", 6.5, "s", low=6.1, high=6.5),
-            Number("rpo", 0.2, "s", low=0.1, high=0.2),
+            Number("rto", 6.5, "s", low=6.1, high=6.5, limits=("rto target",)),
+            Number("rpo", 0.2, "s", low=0.1, high=0.2, limits=("rpo target",)),
             Number("rto target", 5, "s"),
             Number("rpo target", 1, "s"),
         ),
