@@ -39,7 +39,9 @@ def _finding(line: Across, outcomes: Sequence[Outcome]) -> Finding:
     seen += f", and {undecided} can't tell" if undecided else ""
     low = float(lower_bound(held, total, confidence))
     high = float(upper_bound(held + undecided, total, confidence))
-    share = Number("share of runs", held / total if total else None, "ratio", low, high)
+    share = Number(
+        "share of runs", held / total if total else None, "ratio", low, high, ("at least",)
+    )
     numbers = (share, Number("at least", float(target), "ratio"), Number("runs", total, "count"))
     words = f"{seen}; at {line.confidence} confidence that is at least {low:.1%}"
     if shown(held, total, target, confidence):

@@ -78,7 +78,7 @@ def _signal(evidence: Evidence, indicator: SignalIndicator, objective: Objective
     return Assessment(
         decision.outcome,
         reason,
-        (as_number("good", found), *_counts(found, target, "samples")),
+        (replace(as_number("good", found), limits=("target",)), *_counts(found, target, "samples")),
         found,
         notes if evidence.general else (),
     )
@@ -124,7 +124,9 @@ def _order_statistic(
         value = None if position is None else found[position]
         return None if value is None else value / SECOND
 
-    return Number(name, second(middle), "s", low=second(low), high=second(high)), found[middle]
+    return Number(
+        name, second(middle), "s", low=second(low), high=second(high), limits=("limit",)
+    ), found[middle]
 
 
 def _decide(evidence: Evidence, found: Count, target: Fraction) -> Decision:

@@ -53,11 +53,18 @@ class StepVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """Writes that a run lost, doubled or made up, as one of its claims found them."""
+    """What became of the writes of a run's ledger, each counted once.
+
+    `claims` judge that ledger and `outcome` is the worst of theirs; `lost` of the `acknowledged`
+    are gone, None where that could not be told. `counts` are others: doubled, made up, stale.
+    """
 
     step: str
     run: str
-    claim: str
+    claims: tuple[str, ...]
+    outcome: Outcome
+    lost: int | None
+    acknowledged: int | None
     counts: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
 

@@ -37,7 +37,8 @@ def loss_finding(
     if name not in ("", ledger.name):
         return Finding(Outcome.INCONCLUSIVE, f"the run kept ledger {ledger.name}, not {name}")
     found = losses(ledger, faults)
-    missing = [*obstacles(ledger), *_unseen(ledger, faults, limits)]
+    unseen = list(_unseen(ledger, faults, limits))
+    missing = [*obstacles(ledger), *unseen]
     outcomes = [_outcome(loss, limits) for loss in found]
     outcome = Outcome.FAIL if set(outcomes) == {Outcome.FAIL} else worst(outcomes)
     if len(set(outcomes)) > 1 or (outcome is Outcome.PASS and missing):
@@ -49,7 +50,7 @@ def loss_finding(
     return Finding(
         outcome,
         reason,
-        tuple(_numbers(ledger, most, limits)),
+        tuple(_numbers(ledger, most, limits, seen=not unseen)),
         (*missing[1:], *_notes(ledger, most, found)),
     )
 
@@ -95,19 +96,36 @@ def _lost(loss: Loss, limits: Limits) -> str:
     return words
 
 
-def _numbers(ledger: Ledger, loss: Loss, limits: Limits) -> Iterator[Number]:
+def _looked(ledger: Ledger) -> bool:
+    """Whether anybody can say what is lost: the primary was read, or every copy was."""
+    all_read = bool(ledger.copies) and all(copy.readable for copy in ledger.copies)
+    return ledger.read and (bool(ledger.primaries) or all_read)
+
+
+def _measured(loss: Loss, limits: Limits, *, known: bool, seen: bool) -> Iterator[Number]:
+    """What is lost beside what may be; nothing stands for what nobody looked at."""
+    before, after = (int(np.count_nonzero(mask)) for mask in (loss.before, loss.after))
+    if limits.at_most is not None:
+        total = before + after if known else None
+        yield Number("lost in all", total, "count", limits=("at most",))
+        yield Number("at most", limits.at_most, "count")
+    low, high = loss.age
+    upper = None if high is None or not (known and seen) else at(high)
+    yield Number("rpo", upper, "s", at(low) if known else None, upper, ("rpo target",))
+    if limits.rpo is not None:
+        yield Number("rpo target", at(limits.rpo), "s")
+    yield Number("lost", before if known else None, "count")
+    late = "at most after the fault"
+    yield Number("lost after the fault", after if known else None, "count", limits=(late,))
+    if limits.at_most is None:
+        yield Number(late, 0, "count")
+
+
+def _numbers(ledger: Ledger, loss: Loss, limits: Limits, *, seen: bool) -> Iterator[Number]:
     def number(name: str, mask: Mask) -> Number:
         return Number(name, int(np.count_nonzero(mask)), "count")
 
-    yield number("lost", loss.before)
-    yield number("lost after the fault", loss.after)
-    if limits.at_most is not None:
-        yield Number("at most", limits.at_most, "count")
-    low, high = loss.age
-    upper = None if high is None else at(high)
-    yield Number("rpo", upper, "s", low=at(low), high=upper)
-    if limits.rpo is not None:
-        yield Number("rpo target", at(limits.rpo), "s")
+    yield from _measured(loss, limits, known=_looked(ledger), seen=seen)
     yield number("acknowledged", ledger.acknowledged)
     yield number("indeterminate", ledger.indeterminate)
     yield number("indeterminate applied", ledger.indeterminate & ledger.anywhere)

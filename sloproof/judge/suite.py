@@ -14,15 +14,20 @@ from sloproof.record.schema import Event
 from sloproof.record.suite import SuiteRecord
 from sloproof.spec.suite import Suite
 
-LOST = ("lost", "duplicated", "phantom", "stale", "split brain")
-"""The names under which checks count what became of writes."""
+LOST = ("lost", "lost after the fault")
+"""The names under which checks count lost writes; no write is in both."""
+WRONG = ("duplicated", "phantom", "stale")
+"""The names under which they count what else became of writes."""
+LEDGER = "data_loss"
+NEVER_BEGUN = "not begun: the suite ended before it"
 EXPERIMENT, MANUAL, GATE = "experiment", "manual", "gate"
 _SECOND = 1e9
 
 
 def judge_suite(record: SuiteRecord, suite: Suite, runs: Mapping[str, Judged]) -> SuiteVerdict:
     """The verdict on a suite from its own record and its runs' verdicts, by run id."""
-    steps = tuple(_steps(record, suite, runs))
+    taken = tuple(_steps(record, suite, runs))
+    steps = (*taken, *_never_begun(suite, taken))
     across = tuple(
         across_claim(line, _outcomes(steps, line.step, line.claim)) for line in suite.verify
     )
@@ -39,7 +44,7 @@ def judge_suite(record: SuiteRecord, suite: Suite, runs: Mapping[str, Judged]) -
         claims=tuple(_claims(steps)),
         across=across,
         losses=tuple(_losses(steps)),
-        deviations=tuple(_deviations(record)),
+        deviations=tuple(_deviations(record, steps)),
         corrections=tuple(_corrections(record, suite, steps, across)),
         evidence=evidence,
     )
@@ -137,14 +142,33 @@ def _manual(asked: StepVerdict, event: Event) -> StepVerdict:
 def _skipped(event: Event, suite: Suite) -> StepVerdict:
     number = _whole(event.data.get("number"), -1)
     manual = 0 <= number < len(suite.steps) and suite.steps[number].manual is not None
-    reason = str(event.data.get("reason") or "the suite ended before it")
+    reason = event.data.get("reason")
     return StepVerdict(
         name=str(event.data.get("step")),
         kind=MANUAL if manual else EXPERIMENT,
         outcome=Outcome.INCONCLUSIVE,
-        reason=f"not begun: {reason}",
+        reason=f"not begun: {reason or 'it was left out'}",
         number=number,
     )
+
+
+def _never_begun(suite: Suite, taken: Sequence[StepVerdict]) -> Iterator[StepVerdict]:
+    """What the suite asks for and its record says nothing of, as after its process was killed."""
+    told = {(step.number, step.repetition) for step in taken if step.kind != GATE}
+    skipped = {step.number for step in taken if step.kind != GATE and step.begun_s is None}
+    for number, step in enumerate(suite.steps):
+        for repetition in range(step.times):
+            if (number, repetition) not in told and number not in skipped:
+                yield StepVerdict(
+                    name=step.name,
+                    kind=MANUAL if step.manual is not None else EXPERIMENT,
+                    outcome=Outcome.INCONCLUSIVE,
+                    reason=NEVER_BEGUN,
+                    number=number,
+                    repetition=repetition,
+                    do="" if step.manual is None else step.manual.do,
+                    by="" if step.manual is None else step.manual.by,
+                )
 
 
 # -- what follows from the steps
@@ -184,25 +208,35 @@ def _whole_claim(step: StepVerdict) -> Claim:
 
 
 def _losses(steps: Sequence[StepVerdict]) -> Iterator[Loss]:
+    """A run keeps one ledger, so all of its claims that count writes count the same ones."""
     for step in steps:
-        for claim in step.claims:
-            counts = tuple(
-                (number.name, int(number.value))
-                for number in claim.finding.numbers
-                if number.unit == "count" and number.value and _tells_loss(number.name)
-            )
-            if counts:
-                notes = claim.finding.notes
-                yield Loss(
-                    step=step.label, run=step.run, claim=claim.id, counts=counts, notes=notes
-                )
+        about = [claim for claim in step.claims if claim.check == LEDGER or _figures(claim)]
+        if not about:
+            continue
+        first = max(about, key=lambda claim: (bool(_figures(claim)), claim.check == LEDGER))
+        found = _figures(first)
+        lost = [found.get(name) for name in LOST]
+        yield Loss(
+            step=step.label,
+            run=step.run,
+            claims=tuple(claim.id for claim in about),
+            outcome=worst(claim.finding.outcome for claim in about),
+            lost=sum(n for n in lost if n is not None) if None not in lost else None,
+            acknowledged=found.get("acknowledged"),
+            counts=tuple((name, n) for name, n in found.items() if n and name.startswith(WRONG)),
+            notes=first.finding.notes,
+        )
 
 
-def _tells_loss(name: str) -> bool:
-    return any(name.replace("_", " ").startswith(word) for word in LOST)
+def _figures(claim: Claim) -> dict[str, int | None]:
+    """What a claim counted in a ledger; empty where it is not about one."""
+    counted = [number for number in claim.finding.numbers if number.unit == "count"]
+    found = {n.name: None if n.value is None else int(n.value) for n in counted}
+    return found if LOST[0] in found else {}
 
 
-def _deviations(record: SuiteRecord) -> Iterator[Deviation]:
+def _deviations(record: SuiteRecord, steps: Sequence[StepVerdict]) -> Iterator[Deviation]:
+    """What was told of as one, then what shows by its absence."""
     for event in record.events:
         if event.kind == "deviation":
             step, what = str(event.data.get("step", "")), str(event.data.get("what", ""))
@@ -213,21 +247,34 @@ def _deviations(record: SuiteRecord) -> Iterator[Deviation]:
         elif event.kind == "harness.error":
             what = str(event.data.get("error", ""))
             yield Deviation(at_s=event.t / _SECOND, step="", what=what)
+    end = record.events[-1].t / _SECOND
+    for each in steps:
+        if each.kind == GATE and each.ended_s is not None and each.outcome is not Outcome.PASS:
+            what = f"the gate stayed shut: {each.reason}"
+            yield Deviation(at_s=each.ended_s, step=each.label, what=what)
+        elif each.begun_s is None and each.reason == NEVER_BEGUN:
+            yield Deviation(at_s=end, step=each.label, what=each.reason)
+        elif each.begun_s is not None and each.ended_s is None:
+            yield Deviation(at_s=end, step=each.label, what="was begun and not ended")
 
 
 def _corrections(
     record: SuiteRecord, suite: Suite, steps: Sequence[StepVerdict], across: Sequence[Claim]
 ) -> Iterator[Correction]:
     owner, retest = suite.corrective.owner, _retest(record, suite)
+
+    def correction(claim_id: str, outcome: Outcome, reason: str) -> Correction:
+        return Correction(id=claim_id, outcome=outcome, reason=reason, owner=owner, retest=retest)
+
     for claim in [*_claims(steps), *across]:
         if claim.finding.outcome is not Outcome.PASS:
-            yield Correction(
-                id=claim.id,
-                outcome=claim.finding.outcome,
-                reason=claim.finding.reason,
-                owner=owner,
-                retest=retest,
-            )
+            yield correction(claim.id, claim.finding.outcome, claim.finding.reason)
+    for step in steps:
+        passed = all(claim.finding.outcome is Outcome.PASS for claim in step.claims)
+        if step.outcome is not Outcome.PASS and step.claims and passed:
+            yield correction(step.label, step.outcome, step.reason)
+    for reason in _evidence(record, steps):
+        yield correction("", Outcome.INCONCLUSIVE, reason)
 
 
 def _retest(record: SuiteRecord, suite: Suite) -> str:

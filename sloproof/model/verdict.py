@@ -28,7 +28,8 @@ class Number:
     """A figure behind a finding, with its unit and, where it is uncertain, its bounds.
 
     `value` is None where there is none (no samples) or where it is unbounded above; `unit` is one
-    of `s`, `ratio`, `count`, `/s`, `B`, `B/s` or empty.
+    of `s`, `ratio`, `count`, `/s`, `B`, `B/s` or empty. A measurement names in `limits` the numbers
+    of the same finding that say what it has to meet; one without is only told.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Number:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

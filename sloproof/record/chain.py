@@ -46,10 +46,14 @@ class ChainWriter:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The lines of one chain; `torn` says that a last, incomplete line was left out."""
+    """The lines of one chain; `torn` says that a last, incomplete line was left out.
+
+    `head` is the hash of the last line.
+    """
 
     lines: tuple[dict[str, Any], ...]
     torn: bool
+    head: str = GENESIS
 
 
 def read_chain(path: Path) -> Chain:
@@ -69,4 +73,4 @@ def read_chain(path: Path) -> Chain:
             raise BrokenRecord(f"{path}:{number}: the chain of hashes is broken here")
         lines.append(line)
         head = _digest(body)
-    return Chain(lines=tuple(lines), torn=bool(rest))
+    return Chain(lines=tuple(lines), torn=bool(rest), head=head)

@@ -153,6 +153,12 @@ class SuiteRecord:
             raise BrokenRecord(f"{path}: is about another record than this one")
         return tuple(others)
 
+    @property
+    def review_head(self) -> str:
+        """The hash of the review's last line, which stands for all before it; empty without one."""
+        path = self.folder / REVIEW
+        return read_chain(path).head if self.reviews else ""
+
     def _text(self, name: str) -> str:
         try:
             return (self.folder / name).read_text(encoding="utf-8")

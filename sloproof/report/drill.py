@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sloproof import __version__
-from sloproof.judge.drill import Correction, StepVerdict, SuiteVerdict
+from sloproof.judge.drill import Correction, Loss, StepVerdict, SuiteVerdict
 from sloproof.judge.suite import EXPERIMENT, GATE, MANUAL
-from sloproof.model.verdict import Claim, Number, Outcome
-from sloproof.record.reader import digest
-from sloproof.record.suite import SEAL, SuiteRecord
-from sloproof.report import sections, words
+from sloproof.model.verdict import Outcome
+from sloproof.record.reader import Record, digest
+from sloproof.record.suite import RECORDS, SEAL, SuiteRecord
+from sloproof.report import sections, story, words
 from sloproof.report.page import put, render
 from sloproof.report.sections import Tile
 from sloproof.spec.suite import Suite
@@ -47,6 +47,9 @@ class Target:
     measured: str
     bounds: str
     outcome: str
+    reason: str
+    rows: int
+    """So many rows its claim has; 0 in those after the first, which need not say it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class ActionRow:
     action: str
     owner: str
     retest: str
+    decided: tuple[str, ...] = ()
+    """Who decided so, when, and why."""
 
 
 def write_suite_report(
@@ -90,6 +95,8 @@ def suite_context(record: SuiteRecord, suite: Suite, verdict: SuiteVerdict) -> d
     """What `drill.html` is given, by name; documented in `reports/templates/README.md`."""
     wall = _wall(record)
     begun = [step for step in verdict.steps if step.begun_s is not None]
+    signed = [_signed(event.data) for event in record.reviews if event.kind == "signed"]
+    signers = {by.casefold() for by, *_ in signed}
     return {
         "verdict": verdict,
         "suite": suite,
@@ -103,8 +110,13 @@ def suite_context(record: SuiteRecord, suite: Suite, verdict: SuiteVerdict) -> d
         "manual": [_manual(step, wall) for step in verdict.steps if step.kind == MANUAL],
         "deviations": [(_clock(wall, d.at_s), d.step, d.what) for d in verdict.deviations],
         "actions": list(_actions(record, verdict.corrections)),
-        "signed": [_signed(event.data) for event in record.reviews if event.kind == "signed"],
-        "records": [(s.label, s.run, s.seal or "none") for s in begun if s.run],
+        "signed": signed,
+        "open": [each for each in suite.participants if each.name.casefold() not in signers],
+        "review_head": record.review_head,
+        "experiments": list(_experiments(record, begun)),
+        "records": [
+            (s.label, s.run, s.seal or "none", _link(record, s.run)) for s in begun if s.run
+        ],
         "environment": [
             (sections.LABELS.get(name, words.spoken(name)), _shown(name, value))
             for name, value in record.environment.items()
@@ -117,37 +129,28 @@ def suite_context(record: SuiteRecord, suite: Suite, verdict: SuiteVerdict) -> d
 def targets(step: StepVerdict) -> Iterator[Target]:
     """Targets against actuals: a row for each figure that a claim of the step asked for."""
     for claim in step.claims:
-        row, pairs = sections.claim_row(claim), list(_pairs(claim))
+        row, pairs = sections.claim_row(claim), words.pairs(claim)
         common = {"step": step.label, "claim": row.id, "outcome": claim.finding.outcome.value}
-        for asked, seen in pairs:
-            extra = words.apart(asked, seen) if seen is not None else 0
-            about = words.measure(seen.name) if seen is not None and len(pairs) > 1 else row.about
+        common["reason"] = row.reason
+        for n, (asked, seen) in enumerate(pairs):
+            extra = words.apart((asked, seen))
             yield Target(
                 **common,
-                about=about,
+                rows=0 if n else len(pairs),
+                about=words.measure(seen.name),
                 required=words.required(asked, extra),
-                measured=words.NOTHING if seen is None else words.number(seen, extra),
-                bounds="" if seen is None else words.bounds(seen),
+                measured=words.number(seen, extra),
+                bounds=words.bounds(seen),
             )
         if not pairs:
             yield Target(
                 **common,
-                about=row.reason,
+                rows=1,
+                about=row.measure,
                 required=row.required,
                 measured=row.measured,
                 bounds=row.bounds,
             )
-
-
-def _pairs(claim: Claim) -> Iterator[tuple[Number, Number | None]]:
-    """Each requirement of a claim with what was measured of it: `rpo target` with `rpo`."""
-    asking = [n for n in claim.finding.numbers if words.REQUIREMENT.match(words.spoken(n.name))]
-    rest = [number for number in claim.finding.numbers if number not in asking]
-    for asked in asking:
-        stem = asked.name.split()[0]
-        fitting = [number for number in rest if number.unit == asked.unit]
-        named = [number for number in fitting if number.name.split()[0] == stem]
-        yield asked, next(iter([*named, *fitting]), None)
 
 
 def moments(steps: Sequence[StepVerdict], whole_s: float, wall: int | None) -> list[Moment]:
@@ -181,11 +184,20 @@ def _tiles(verdict: SuiteVerdict) -> Iterator[Tile]:
             passed = sum(step.outcome is Outcome.PASS for step in some)
             failed = any(step.outcome is Outcome.FAIL for step in some)
             yield Tile(label, f"{passed} of {len(some)}", "", "bad" if failed else "")
-    lost = sum(n for loss in verdict.losses for name, n in loss.counts if name.startswith("lost"))
     if verdict.losses:
-        yield Tile("Writes lost", f"{lost:,}", "", "bad" if lost else "")
+        yield _lost_tile(verdict.losses)
     if verdict.deviations:
         yield Tile("Deviations", str(len(verdict.deviations)))
+
+
+def _lost_tile(losses: Sequence[Loss]) -> Tile:
+    told = [loss for loss in losses if loss.lost is not None]
+    bad = any(loss.lost and loss.outcome is Outcome.FAIL for loss in told)
+    unknown = len(losses) - len(told)
+    note = f"of {sum(loss.acknowledged or 0 for loss in told):,} acknowledged" if told else ""
+    note += f"{', ' if note else ''}not told in {unknown} of {len(losses)}" if unknown else ""
+    value = f"{sum(loss.lost or 0 for loss in told):,}" if told else words.NOTHING
+    return Tile("Writes lost", value, note, "bad" if bad else "")
 
 
 def _manual(step: StepVerdict, wall: int | None) -> ManualRow:
@@ -203,9 +215,11 @@ def _actions(record: SuiteRecord, found: Sequence[Correction]) -> Iterator[Actio
     for event in record.reviews:
         if event.kind == "action":
             claim = str(event.data.get("claim", ""))
-            decided[claim] = {**decided.get(claim, {}), **_given(event.data)}
+            before = decided.get(claim, {})
+            told = (*before.get("decided", ()), _decision(event.data))
+            decided[claim] = {**before, **_given(event.data), "decided": told}
     for each in found:
-        said = decided.pop(each.id, {})
+        said = decided.pop(each.id, {}) if each.id else {}
         row = ActionRow(each.id, each.outcome.value, each.reason, "", each.owner, each.retest)
         yield replace(row, **said)
     for claim, said in decided.items():
@@ -216,10 +230,33 @@ def _given(data: dict[str, object]) -> dict[str, str]:
     return {key: str(data[key]) for key in ("action", "owner", "retest") if data.get(key)}
 
 
+def _decision(data: dict[str, object]) -> str:
+    by, _, when, note = _signed(data)
+    return f"{by or 'not said'}, {when}{': ' if note else ''}{note}"
+
+
 def _signed(data: dict[str, object]) -> tuple[str, str, str, str]:
     wall = data.get("wall_ns")
     when = _day_and_time(wall) if isinstance(wall, int) else ""
     return str(data.get("by", "")), str(data.get("role", "")), when, str(data.get("note", ""))
+
+
+def _link(record: SuiteRecord, run: str) -> str:
+    """Where a run's own report is, from the suite's folder; empty without one."""
+    path = Path(RECORDS) / run / "report.html"
+    plain = run not in ("", ".", "..") and "/" not in run
+    return path.as_posix() if plain and (record.folder / path).is_file() else ""
+
+
+def _experiments(
+    record: SuiteRecord, begun: Sequence[StepVerdict]
+) -> Iterator[tuple[str, str, str]]:
+    """Each experiment that was run: its step, what was expected of it, and its target."""
+    for step in begun:
+        folder = record.folder / RECORDS / step.run
+        if step.kind == EXPERIMENT and not step.repetition and step.run and folder.is_dir():
+            told = story.declared(Record(folder))
+            yield step.name, told.hypothesis, told.target
 
 
 def _provenance(record: SuiteRecord, suite: Suite, wall: int | None) -> list[tuple[str, str]]:
@@ -258,7 +295,8 @@ def _clock(wall: int | None, at_s: float) -> str:
     """The time of day, UTC; seconds from the start where no wall clock is known."""
     if wall is None:
         return words.seconds(at_s)
-    return datetime.fromtimestamp(wall / 1e9 + at_s, UTC).strftime("%H:%M:%S")
+    began, then = (datetime.fromtimestamp(wall / 1e9 + t, UTC) for t in (0, at_s))
+    return then.strftime("%H:%M:%S" if then.date() == began.date() else "%Y-%m-%d %H:%M:%S")
 
 
 def _day_and_time(wall: int) -> str:

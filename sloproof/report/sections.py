@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -127,22 +127,33 @@ def claim_rows(claims: Iterable[Claim]) -> list[ClaimRow]:
 
 def claim_row(claim: Claim) -> ClaimRow:
     """A claim in words; two figures that differ never look the same."""
-    asked, seen, rest = words.required_and_measured(claim)
-    extra = words.apart(asked, seen) if asked and seen else 0
+    pair = words.asked_and_measured(claim)
+    asked, seen = pair or ((), None)
+    extra = words.apart(pair) if pair else 0
     kind, _, label = claim.id.partition(":")
     return ClaimRow(
         id=words.clean(label or kind),
         about=f"{words.check(claim.check)}, {words.window(claim.window)}",
         outcome=claim.finding.outcome,
-        required=words.required(asked, extra) if asked else words.NOTHING,
+        required=words.required(asked, extra),
         measured=words.number(seen, extra) if seen else words.NOTHING,
         measure=words.measure(seen.name) if seen else "",
         bounds=words.bounds(seen) if seen else "",
         reason=claim.finding.reason,
-        numbers=tuple(_figure(each) for each in rest if not _told(claim, each))[:MOST_NUMBERS],
+        numbers=tuple(_rest(claim, (*asked, seen)))[:MOST_NUMBERS],
         notes=claim.finding.notes,
         unattributed=claim.unattributed,
     )
+
+
+def _rest(claim: Claim, shown: Sequence[Number | None]) -> Iterator[str]:
+    """The figures that have no column of their own, each with what it has to meet."""
+    asked_of = {seen.name: asked for asked, seen in words.pairs(claim)}
+    asking = [each for asked in asked_of.values() for each in asked]
+    for each in claim.finding.numbers:
+        if each not in shown and each not in asking and not _told(claim, each):
+            asked = asked_of.get(each.name)
+            yield f"{_figure(each)}, required {words.required(asked)}" if asked else _figure(each)
 
 
 def _told(claim: Claim, number: Number) -> bool:

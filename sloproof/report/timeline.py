@@ -10,7 +10,7 @@ from sloproof.report import states
 from sloproof.report.figures import Figures
 from sloproof.report.series import Axis, Bins, Traffic
 from sloproof.report.states import Stretch, Strip
-from sloproof.report.words import required_and_measured
+from sloproof.report.words import pairs
 
 MOST_STRIPS = 16
 
@@ -64,9 +64,9 @@ def _limits(verdict: Verdict, shown: Figures, on: Axis) -> tuple[Limit, ...]:
     windows = {window.name: (window.begin_s, window.end_s) for window in shown.windows}
     found = []
     for claim in verdict.claims:
-        asked, seen, _ = required_and_measured(claim)
-        if claim.check == "slo" and asked and seen and asked.unit == seen.unit == "s":
+        for asked, seen in pairs(claim) if claim.check == "slo" else ():
+            limit = asked[0]
             begin, end = windows.get(claim.window, (0.0, on.end_s))
-            if asked.value:
-                found.append(Limit(float(asked.value), max(begin, on.begin_s), min(end, on.end_s)))
+            if limit.unit == seen.unit == "s" and limit.value:
+                found.append(Limit(float(limit.value), max(begin, on.begin_s), min(end, on.end_s)))
     return tuple(dict.fromkeys(found))

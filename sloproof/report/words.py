@@ -9,13 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from sloproof.model.verdict import Claim, Number, Verdict
 
 NOTHING = "–"
-REQUIREMENT = re.compile(
-    r"(target|required|requirement|objective|limit|bound|threshold|allowed|at.least|at.most|"
-    r"minimum|maximum)\b|.*\b(target|limit|threshold|objective)$",
-    re.IGNORECASE,
-)
-"""The names of numbers that say what a claim asks for, not what was seen."""
-
 # What XML 1.0 has no place for (it also ends the process of the SVG converter), what a terminal
 # obeys, and the marks that turn the direction of text around, by which a name poses as another.
 _UNSPEAKABLE = re.compile(
@@ -101,7 +94,7 @@ _SPELLED: dict[str, tuple[Callable[[float, int], str], int]] = {
 
 def number(shown: Number, extra: int = 0) -> str:
     """A number's value; where it has none but a lower bound, that."""
-    if shown.value is None and shown.low is not None:
+    if shown.value is None and shown.low:
         return f"over {figure(shown.low, shown.unit, extra)}"
     return figure(shown.value, shown.unit, extra)
 
@@ -138,12 +131,16 @@ def moments(begin: float, end: float, between: str = "to") -> str:
     return f"{begin:,.{decimals}f} s {between} {end:,.{decimals}f} s"
 
 
-def required(asked: Number, extra: int = 0) -> str:
-    """What a claim asks for, with the side on which it is met: `≥ 99%`, `≤ 5 s`."""
+def required(asked: Sequence[Number], extra: int = 0) -> str:
+    """What a measurement has to meet, and on which side: `≥ 99%`, `≤ 5 s`, `≥ 90% within 3 s`."""
+    return " ".join(_required(each, extra) for each in asked) or NOTHING
+
+
+def _required(asked: Number, extra: int) -> str:
     name = spoken(asked.name).lower()
     least = re.match(r"at.least\b|minimum\b", name) or (name == "target" and asked.unit == "ratio")
     most = re.match(r"at.most\b|maximum\b|limit\b|rto\b|rpo\b", name)
-    sign = "≥ " if least else "≤ " if most else ""
+    sign = "≥ " if least else "≤ " if most else "within " if name == "within" else ""
     return f"{sign}{number(asked, extra)}"
 
 
@@ -193,29 +190,40 @@ def sentence(verdict: Verdict) -> str:
     return text[:1].upper() + text[1:]
 
 
-def required_and_measured(claim: Claim) -> tuple[Number | None, Number | None, list[Number]]:
-    """What a claim asks for, what was seen of it, and the rest of its numbers.
+Pair = tuple[tuple[Number, ...], Number]
+"""What is asked for, which may be nothing, and what was measured of it."""
 
-    The measurement is the first number whose name is no `REQUIREMENT`; the requirement the first
-    of the others that is in the same unit, or the first at all where nothing was measured.
+
+def pairs(claim: Claim) -> list[Pair]:
+    """Each measurement of a claim with the numbers that it names as its limits."""
+    numbers = {each.name: each for each in claim.finding.numbers}
+    return [
+        (tuple(numbers[name] for name in each.limits if name in numbers), each)
+        for each in claim.finding.numbers
+        if each.limits and any(name in numbers for name in each.limits)
+    ]
+
+
+def asked_and_measured(claim: Claim) -> Pair | None:
+    """What stands for a claim in one line: its first pair, else its first number alone."""
+    alone: list[Pair] = [((), each) for each in claim.finding.numbers]
+    return next(iter([*pairs(claim), *alone]), None)
+
+
+def apart(pair: Pair) -> int:
+    """How many digits beyond the usual it takes to show that a measurement differs from its limit.
+
+    An unbounded one differs by its lower bound.
     """
-    numbers = claim.finding.numbers
-    asking = [each for each in numbers if REQUIREMENT.match(spoken(each.name))]
-    seen = next((each for each in numbers if each not in asking), None)
-    fitting = [each for each in asking if seen is None or each.unit == seen.unit]
-    asked = fitting[0] if fitting else None
-    return asked, seen, [each for each in numbers if each not in (asked, seen)]
-
-
-def apart(asked: Number, seen: Number) -> int:
-    """How many digits beyond the usual it takes to show that two numbers differ."""
-    if asked.unit != seen.unit or asked.value is None or seen.value is None:
+    if not pair[0]:
         return 0
-    if asked.value == seen.value:
+    asked, seen = pair[0][0], pair[1]
+    found = seen.low if seen.value is None else seen.value
+    if asked.unit != seen.unit or asked.value is None or found is None or asked.value == found:
         return 0
     same = (
         extra
         for extra in range(7)
-        if figure(asked.value, asked.unit, extra) != figure(seen.value, seen.unit, extra)
+        if figure(asked.value, asked.unit, extra) != figure(found, seen.unit, extra)
     )
     return next(same, 6)

@@ -163,6 +163,16 @@ def test_the_age_lies_between_what_both_clocks_leave_open(tmp_path: Path) -> Non
     assert "100 acknowledged writes lost on b, the oldest between" in found.finding.reason
 
 
+def test_what_nobody_read_back_has_no_figure(tmp_path: Path) -> None:
+    unread = replace(B, role="", error="refused"), replace(A, role="", error="refused")
+    found = judged(tmp_path, ledger(*unread), rpo("5s"))
+    told = figures(found)
+    assert (told["lost"], told["lost after the fault"], told["rpo"]) == (None, None, None)
+    assert told["acknowledged"]
+    [age] = [number for number in found.finding.numbers if number.name == "rpo"]
+    assert (age.low, age.limits) == (None, ("rpo target",))
+
+
 def test_of_the_lost_the_first_twenty_are_named(tmp_path: Path) -> None:
     found = judged(tmp_path, ledger(A, replace(B, lacks=range(900, 950))))
     [note] = [note for note in found.finding.notes if note.startswith("lost: ")]

@@ -133,6 +133,7 @@ OUTCOMES: dict[str, tuple[Events, dict[str, tuple[Claim, ...]], str]] = {
         "INCONCLUSIVE",
     ),
     "it died while a run was made": ([BEGUN], {}, "INCONCLUSIVE"),
+    "it died between two steps": ([BEGUN, ended()], PASSED, "INCONCLUSIVE"),
 }
 
 
@@ -189,17 +190,78 @@ def test_what_did_not_pass_has_an_owner_and_a_day(tmp_path: Path) -> None:
     )
 
 
-def test_lost_writes_are_listed_by_their_counts(tmp_path: Path) -> None:
-    numbers = (
-        Number("lost", 2, "count"),
-        Number("stale", 0, "count"),
+def counted(lost: int | None, late: int | None = 0) -> tuple[Number, ...]:
+    return (
+        Number("lost", lost, "count"),
+        Number("lost after the fault", late, "count"),
+        Number("stale b", 0, "count"),
+        Number("duplicated", 1, "count"),
         Number("acknowledged", 333, "count"),
     )
-    runs = {"r1": (claim(Outcome.FAIL, *numbers, id="data_loss:orders"),)}
-    verdict = verdict_of(tmp_path, [BEGUN, ended(), ASKED, SAID, FINISHED], runs)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "lost"),
+    [(counted(1), 1), (counted(1, 2), 3), (counted(0), 0), (counted(None, None), None)],
+)
+def test_each_write_of_a_ledger_counts_once_whoever_judges_it(
+    tmp_path: Path, numbers: tuple[Number, ...], lost: int | None
+) -> None:
+    two = (
+        claim(Outcome.PASS, *numbers, id="recovery:store"),
+        claim(Outcome.FAIL, *numbers, id="data_loss:orders"),
+        claim(Outcome.PASS),
+    )
+    verdict = verdict_of(tmp_path, [BEGUN, ended(), ASKED, SAID, FINISHED], {"r1": two})
     (loss,) = verdict.losses
-    assert (loss.step, loss.claim, loss.counts) == ("kill", "data_loss:orders", (("lost", 2),))
-    assert loss.notes == ("a note",)
+    assert (loss.step, loss.claims) == ("kill", ("recovery:store", "data_loss:orders"))
+    assert (loss.lost, loss.acknowledged, loss.outcome) == (lost, 333, "FAIL")
+    assert (loss.counts, loss.notes) == ((("duplicated", 1),), ("a note",))
+
+
+def test_a_ledger_without_figures_can_not_tell(tmp_path: Path) -> None:
+    runs = {"r1": (claim(Outcome.INCONCLUSIVE, id="data_loss"),)}
+    (loss,) = verdict_of(tmp_path, [BEGUN, ended(), ASKED, SAID, FINISHED], runs).losses
+    assert (loss.lost, loss.acknowledged) == (None, None)
+
+
+SHUT = [GATE, (GATED[0], {**GATED[1], "run": "g"}), BEGUN, ended(), ASKED, SAID, FINISHED]
+
+
+@pytest.mark.parametrize(
+    ("events", "deviations"),
+    [
+        ([], [("kill", "not begun"), ("look", "not begun")]),
+        ([BEGUN], [("kill", "was begun and not ended"), ("look", "not begun")]),
+        ([BEGUN, ended()], [("look", "not begun")]),
+        (
+            [BEGUN, ended(), ASKED, ("suite.finished", {"how": "interrupted"})],
+            [("look", "was begun and not ended")],
+        ),
+        (
+            [BEGUN, ended(), ("step.skipped", {"step": "look", "number": 1})],
+            [("look", "not begun")],
+        ),
+        (SHUT, [("steady state before kill", "the gate stayed shut")]),
+        ([BEGUN, ended(), ASKED, SAID, FINISHED], []),
+    ],
+)
+def test_what_was_not_done_is_a_deviation(
+    tmp_path: Path, events: Events, deviations: list[tuple[str, str]]
+) -> None:
+    runs = {**PASSED, "g": (claim(Outcome.FAIL),)}
+    found = verdict_of(tmp_path, events, runs).deviations
+    assert len(found) == len(deviations), found
+    for each, (step, what) in zip(found, deviations, strict=True):
+        assert each.step == step
+        assert each.what.startswith(what)
+
+
+@pytest.mark.parametrize(("events", "runs", "outcome"), OUTCOMES.values(), ids=OUTCOMES)
+def test_whatever_is_not_passed_asks_for_an_action(
+    tmp_path: Path, events: Events, runs: dict[str, tuple[Claim, ...]], outcome: str
+) -> None:
+    assert bool(verdict_of(tmp_path, events, runs).corrections) is (outcome != "PASS")
 
 
 # -- general claims over runs

@@ -24,8 +24,8 @@ BACK = Claim(
         Outcome.FAIL,
         "it took too long",
         (
-            Number("rto", 6.5, "s", low=6.1, high=6.5),
-            Number("rpo", 0.2, "s", low=0.1, high=0.2),
+            Number("rto", 6.5, "s", low=6.1, high=6.5, limits=("rto target",)),
+            Number("rpo", 0.2, "s", low=0.1, high=0.2, limits=("rpo target",)),
             Number("rto target", 5, "s"),
             Number("rpo target", 1, "s"),
         ),
@@ -61,7 +61,16 @@ SUITE = Suite(
     plan=Plan(version="2.7", owner="Operations", approved="2026-10-01"),
     participants=(Participant(name="Grace", role="incident commander"),),
 )
-LOST = Loss(step="kill", run="r1", claim="data_loss:x", counts=(("lost", 3),), notes=("id 7",))
+LOST = Loss(
+    step="kill",
+    run="r1",
+    claims=("data_loss:x", "recovery:back"),
+    outcome=Outcome.FAIL,
+    lost=3,
+    acknowledged=333,
+    counts=(),
+    notes=("id 7",),
+)
 VERDICT = SuiteVerdict(
     run="drill-1",
     suite="drill",
@@ -70,9 +79,7 @@ VERDICT = SuiteVerdict(
     steps=(RUN, LOOK),
     claims=(BACK,),
     across=(),
-    losses=(
-        Loss(step="kill", run="r1", claim="data_loss:x", counts=(("lost", 3),), notes=("id 7",)),
-    ),
+    losses=(LOST,),
     deviations=(),
     corrections=(
         Correction(
@@ -112,7 +119,7 @@ def test_what_an_auditor_asks_for_is_there(record: SuiteRecord) -> None:
         "incident commanderGrace",
         "all is well",
         "2026-09-21",
-        "3 lost",
+        "3 of 333 acknowledged lost",
         "id 7",
         "ab" * 32,
         "kill/recovery:back",
@@ -139,8 +146,9 @@ def test_what_was_decided_afterwards_takes_the_place_of_the_default(record: Suit
     review(record.folder, WALL, "action", **said, retest="2026-11-11")
     review(record.folder, WALL, "action", claim="", action="Train more people.")
     review(record.folder, WALL, "signed", by="Grace", role="incident commander", note="Accepted.")
+    head = SuiteRecord(record.folder).review_head
     words = " ".join(check_harmless(page(SuiteRecord(record.folder))).words.split())
-    for each in ("Shorten it.", "Ada", "2026-11-11", "Train more people.", "Accepted."):
+    for each in ("Shorten it.", "Ada", "2026-11-11", "Train more people.", "Accepted.", head):
         assert each in words
     assert "Not signed yet." not in words
     assert "2026-12-01" not in words
@@ -150,3 +158,41 @@ def test_nothing_that_people_write_is_markup(record: SuiteRecord) -> None:
     suite = replace(SUITE, description=HOSTILE, participants=(Participant(name=HOSTILE, role="x"),))
     steps = (replace(RUN, reason=HOSTILE), replace(LOOK, note=HOSTILE, by=HOSTILE))
     check_harmless(page(record, replace(VERDICT, steps=steps), suite))
+
+
+@pytest.mark.parametrize(
+    ("loss", "words", "bad"),
+    [
+        (LOST, "3 of 333 acknowledged lost", True),
+        (replace(LOST, outcome=Outcome.PASS), "3 of 333 acknowledged lost", False),
+        (replace(LOST, lost=0), "none of 333 acknowledged lost", False),
+        (replace(LOST, lost=None), "could not be told", False),
+    ],
+)
+def test_lost_writes_are_told_with_their_total(
+    record: SuiteRecord, loss: Loss, words: str, bad: bool
+) -> None:
+    text = page(record, replace(VERDICT, losses=(loss,)))
+    assert words in text
+    assert ('<div class="bad"><dt>Writes lost' in text) is bad
+
+
+def test_nothing_to_do_is_not_said_of_what_did_not_pass(record: SuiteRecord) -> None:
+    assert "everything passed" not in page(record, replace(VERDICT, corrections=()))
+
+
+def test_an_outcome_stands_once_for_all_figures_of_its_claim() -> None:
+    assert [row.rows for row in targets(RUN)] == [2, 0]
+
+
+def test_a_run_with_a_report_of_its_own_is_linked(record: SuiteRecord) -> None:
+    assert "href" not in page(record)
+    step = replace(RUN, run="r2", kind="gate")
+    (record.folder / "records" / "r2").mkdir()
+    (record.folder / "records" / "r2" / "report.html").write_text("")
+    assert 'href="records/r2/report.html"' in page(record, replace(VERDICT, steps=(step,)))
+
+
+def test_a_step_that_was_never_begun_has_no_place_in_time(record: SuiteRecord) -> None:
+    never = replace(RUN, begun_s=None, ended_s=None, run="")
+    assert "<i style" not in page(record, replace(VERDICT, steps=(never,)))

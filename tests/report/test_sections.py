@@ -174,7 +174,8 @@ def test_the_environment_is_said_in_words_and_only_there(tmp_path: Path) -> None
 
 
 def test_every_bound_is_in_its_column() -> None:
-    numbers = (Number("rto after b", 0.079, "s", 0.0, 0.079), Number("rto target", 5.0, "s"))
+    took = Number("rto after b", 0.079, "s", 0.0, 0.079, ("rto target",))
+    numbers = (took, Number("rto target", 5.0, "s"))
     row = sections.claim_row(
         Claim("recovery:back", "recovery", "run", Finding(Outcome.PASS, "", numbers))
     )

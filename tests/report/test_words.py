@@ -53,28 +53,51 @@ def claim(*numbers: Number) -> Claim:
 )
 def test_a_missed_target_never_looks_met(seen: float, asked: float) -> None:
     number, target = Number("good", seen, "ratio"), Number("target", asked, "ratio")
-    extra = words.apart(target, number)
+    extra = words.apart(((target,), number))
     assert words.number(number, extra) != words.number(target, extra)
 
 
+FAILED_OVER = (
+    Number("failover", None, "s", low=30, limits=("at most",)),
+    Number("at most", 10, "s"),
+    Number("two primaries", 0, "s", limits=("limit of two primaries",)),
+    Number("limit of two primaries", 0, "s"),
+)
+SHIFTED = (
+    Number("to a before", 1, "ratio"),
+    Number("to b after", 0.93, "ratio", limits=("at least", "within")),
+    Number("at least", 0.9, "ratio"),
+    Number("within", 3, "s"),
+)
+NOT_READ = (Number("rpo", None, "s", limits=("rpo target",)), Number("rpo target", 1, "s"))
+
+
 @pytest.mark.parametrize(
-    ("numbers", "asked", "seen"),
+    ("numbers", "rows"),
     [
-        ([("good", "ratio"), ("requests", "count"), ("target", "ratio")], "target", "good"),
-        ([("p99", "s"), ("target", "ratio"), ("limit", "s")], "limit", "p99"),
-        ([("p99", "s"), ("target", "ratio")], None, "p99"),
-        ([("rto", "s"), ("rto target", "s")], "rto target", "rto"),
-        ([("at_most", "ratio"), ("spent", "ratio")], "at_most", "spent"),
-        ([("failure threshold", "count")], "failure threshold", None),
-        ([("targeted", "count")], None, "targeted"),
-        ([], None, None),
+        (FAILED_OVER, [("≤ 10 s", "over 30 s"), ("≤ 0 s", "0 s")]),
+        (SHIFTED, [("≥ 90% within 3 s", "93%")]),
+        (NOT_READ, [("≤ 1 s", "–")]),
+        ((Number("lag", 1, "s", limits=("nowhere",)),), []),
+        ((Number("openings", 2, "count"), Number("at most", 1, "count")), []),
+        ((), []),
     ],
 )
-def test_requirement_and_measurement_are_told_apart(
-    numbers: list[tuple[str, str]], asked: str | None, seen: str | None
+def test_a_measurement_stands_beside_what_it_names_as_its_limit(
+    numbers: tuple[Number, ...], rows: list[tuple[str, str]]
 ) -> None:
-    found = words.required_and_measured(claim(*(Number(name, 1, unit) for name, unit in numbers)))
-    assert (found[0] and found[0].name, found[1] and found[1].name) == (asked, seen)
+    found = words.pairs(claim(*numbers))
+    assert [(words.required(asked), words.number(seen)) for asked, seen in found] == rows
+
+
+@pytest.mark.parametrize(
+    ("numbers", "seen"), [(SHIFTED, "to b after"), ((Number("openings", 2),), "openings")]
+)
+def test_one_measurement_stands_for_a_claim(numbers: tuple[Number, ...], seen: str) -> None:
+    pair = words.asked_and_measured(claim(*numbers))
+    assert pair is not None
+    assert pair[1].name == seen
+    assert words.asked_and_measured(claim()) is None
 
 
 @pytest.mark.parametrize(
@@ -82,6 +105,7 @@ def test_requirement_and_measurement_are_told_apart(
     [
         (Number("p99", None, "s"), "–"),
         (Number("p99", None, "s", low=5), "over 5 s"),
+        (Number("p99", None, "s", low=0), "–"),
         (Number("p99", math.inf, "s"), "∞"),
         (Number("size", 1536, "B"), "1.5 KiB"),
         (Number("requests", 12840, "count"), "12,840"),
@@ -104,7 +128,7 @@ def test_a_number_is_spelled_in_its_unit(number: Number, text: str) -> None:
     ],
 )
 def test_a_requirement_says_on_which_side_it_is_met(number: Number, text: str) -> None:
-    assert words.required(number) == text
+    assert words.required((number,)) == text
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def _words(found: Spending, limit: Ratio) -> str:
 
 def _numbers(found: Spending) -> tuple[Number, ...]:
     spent = None if found.spent is None else float(found.spent)
-    numbers = [Number("spent", spent, "ratio"), Number("bad", found.found.bad, "count")]
+    numbers = [
+        Number("spent", spent, "ratio", limits=("at most",)),
+        Number("bad", found.found.bad, "count"),
+    ]
     if found.bad is not None:
         numbers.append(Number("bad at the declared traffic", float(found.bad), "count"))
     return tuple(numbers)

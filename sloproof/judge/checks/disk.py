@@ -67,7 +67,8 @@ class Disk(Check):
             found += [self._during(requests, fault), _after(requests, fault, later, within)]
         outcome = worst([each.outcome for each in found])
         telling = [each.reason for each in found if each.outcome is outcome]
-        numbers = (*(n for each in found for n in each.numbers), _limit(within))
+        asked = (_limit(within), Number("at least", float(self.serves), "ratio"))
+        numbers = (*(n for each in found for n in each.numbers), *asked)
         return Finding(outcome, f"{self.volume}: {'; '.join(dict.fromkeys(telling))}", numbers)
 
     def _during(self, requests: Requests, fault: ProvenFault) -> Finding:
@@ -86,7 +87,9 @@ class Disk(Check):
         )
         outcome, reason = self._decided(served, refused, failed, words)
         numbers = [("served", served), ("refused", refused), ("failed", failed.total())]
-        return Finding(outcome, reason, tuple(Number(n, v, "count") for n, v in numbers))
+        share = Number("share", served / total if total else None, "ratio", limits=("at least",))
+        counted = (Number(n, v, "count") for n, v in numbers)
+        return Finding(outcome, reason, (*counted, *((share,) if self.serves.value else ())))
 
     def _refusal(self, sort: Sort) -> bool:
         matcher = Matcher(status=tuple(map(str, self.refuses)))
@@ -200,7 +203,7 @@ def _well(requests: Requests) -> NDArray[np.bool_]:
 
 def _took(low: int, high: int | None) -> Number:
     upper = None if high is None else at(high)
-    return Number("recovered after", upper, "s", low=at(low), high=upper)
+    return Number("recovered after", upper, "s", at(low), upper, ("at most",))
 
 
 def _limit(within: Duration) -> Number:

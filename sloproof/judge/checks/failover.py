@@ -76,7 +76,7 @@ class Failover(Check):
             return Finding(Outcome.INCONCLUSIVE, "it claims nothing: at_most_one is false")
         outcome = worst(each for each, _, _ in parts)
         reason = "; ".join(words for each, words, _ in parts if each is outcome)
-        return Finding(outcome, reason, tuple(n for _, _, numbers in parts for n in numbers))
+        return Finding(outcome, reason, tuple(n for _, _, numbers in parts[::-1] for n in numbers))
 
 
 def _missing(evidence: Evidence, store: str, found: tuple[Reign, ...]) -> str:
@@ -107,9 +107,12 @@ def _at_most_one(evidence: Evidence, found: tuple[Reign, ...], window: Window) -
     zero = evidence.windows["run"].begin
     both = overlaps(found, window.begin, window.end, sure=True)
     lost = two_sided(Ledger.of(evidence.record), found)
-    lasted = sum(end - begin for _, _, (begin, end) in both)
+    maybe = overlaps(found, window.begin, window.end, sure=False)
+    lasted, longest = (sum(end - begin for _, _, (begin, end) in each) for each in (both, maybe))
+    limit = Number("limit of two primaries", 0, "s")
     numbers = (
-        Number("two primaries", at(lasted), "s"),
+        Number("two primaries", at(longest), "s", at(lasted), at(longest), (limit.name,)),
+        limit,
         *(() if lost is None else (Number("two-sided writes", lost.count, "count"),)),
     )
     if both:
@@ -125,7 +128,6 @@ def _at_most_one(evidence: Evidence, found: tuple[Reign, ...], window: Window) -
             f"never reached it: somebody else took writes, too"
         )
         return Outcome.FAIL, words, numbers
-    maybe = overlaps(found, window.begin, window.end, sure=False)
     if maybe:
         return Outcome.INCONCLUSIVE, _doubt(maybe[0], zero), numbers
     words = f"at no moment two of {listed([reign.copy for reign in found])} were primaries"
@@ -234,4 +236,4 @@ def _words(change: Change, limit: int) -> str:
 def _number(change: Change, *, several: bool) -> Number:
     after = f" after {change.fault}" if several else ""
     high = None if change.high is None else at(change.high)
-    return Number(f"failover{after}", high, "s", low=at(change.low), high=high)
+    return Number(f"failover{after}", high, "s", at(change.low), high, ("at most",))

@@ -154,7 +154,7 @@ def _words(found: Recovery, rto: int, zero: int) -> str:
 def _numbers(found: Recovery, several: bool) -> tuple[Number, ...]:
     after = f" after {' and '.join(found.faults)}" if several else ""
     high = None if found.high is None else at(found.high)
-    numbers = [Number(f"rto{after}", high, "s", low=at(found.low), high=high)]
+    numbers = [Number(f"rto{after}", high, "s", at(found.low), high, ("rto target",))]
     if found.from_detection is not None:
         numbers.append(Number(f"from detection{after}", at(found.from_detection), "s"))
     return tuple(numbers)

@@ -107,7 +107,10 @@ class Replication(Check):
         outcome = worst(each for each, _, _ in parts)
         reason = "; ".join(words for each, words, _ in parts if each is outcome)
         numbers = tuple(number for _, _, numbers in parts for number in numbers)
-        return Finding(outcome, reason, (*numbers, Number("at most", self.at_most.seconds, "s")))
+        asked = [Number("at most", self.at_most.seconds, "s")]
+        if self.within is not None:
+            asked.append(Number("within", self.within.seconds, "s"))
+        return Finding(outcome, reason, (*numbers, *asked))
 
     def _parts(self, evidence: Evidence, lag: Lag, lags: list[Lag]) -> list[Part]:
         if self.within is None:
@@ -163,7 +166,7 @@ def _always(lag: Lag, window: Window, at_most: Duration) -> Part:
     unknown = ~complete & ~over
     worst_lag = float(np.nanmax(took)) if np.isfinite(took).any() else None
     numbers = (
-        Number(f"lag {lag.copy}", worst_lag, "s"),
+        Number(f"lag {lag.copy}", worst_lag, "s", limits=("at most",)),
         Number(f"writes {lag.copy}", int(inside.sum()), "count"),
         Number(f"late {lag.copy}", int(over.sum()), "count"),
     )
@@ -192,7 +195,8 @@ def _caught_up(
     high = int(good.min()) - ended[0] if len(good) else None
     low = max(0, int(lag.sent[proven].max()) - ended[1]) if proven.any() else 0
     bound = None if high is None else at(high)
-    number = Number(f"caught up {lag.copy} after {fault.name}", bound, "s", low=at(low), high=bound)
+    name = f"caught up {lag.copy} after {fault.name}"
+    number = Number(name, bound, "s", low=at(low), high=bound, limits=("within",))
     if high is None and last is None:
         words = f"{lag.copy}: no write was made after {fault.name} had ended"
         return Outcome.INCONCLUSIVE, words, (number,)

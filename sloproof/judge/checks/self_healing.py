@@ -127,7 +127,7 @@ class Healing:
     def number(self) -> Number:
         """How long it took."""
         took = None if self.took is None else at(self.took)
-        return Number(f"healed {self.where}", took, "s", low=at(self.waited), high=took)
+        return Number(f"healed {self.where}", took, "s", at(self.waited), took, ("at most",))
 
     def notes(self, record: Record) -> tuple[str, ...]:
         """What the system's own events leave open."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Annotated
 
@@ -83,7 +83,7 @@ class TrafficShift(Check):
         shares = [_share(arrivals, each, self.to) for each in (early, late)]
         numbers = (
             as_number(f"to {self.source} before", before),
-            as_number(f"to {self.to} after", shares[0]),
+            replace(as_number(f"to {self.to} after", shares[0]), limits=("at least", "within")),
             Number("calls after", shares[0].total, "count"),
             Number("at least", float(self.at_least), "ratio"),
             Number("within", at(self.within.ns), "s"),
