@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -177,4 +178,8 @@ def _why_no_folder(path: Path) -> str:
         return f"{what}is not a folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"{what}may not be written"
-    return ""
+    try:
+        with tempfile.TemporaryFile(dir=nearest):  # /proc allows everything and makes nothing
+            return ""
+    except OSError as error:
+        return f"{what}takes no files: {error.strerror}"

@@ -168,6 +168,32 @@ def test_junit_and_markdown_are_written(
     assert "B is FAIL" in text
 
 
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+@pytest.mark.parametrize(
+    ("fate", "status"),
+    [(Fate(), 4), (Fate(outcome="FAIL"), 4), (Fate(unreverted=("toxic slow: delete it",)), 5)],
+)
+def test_a_summary_that_cannot_be_written_hides_nothing(
+    sloproof: CommandLine, rooms: Rooms, project: Project, option: str, fate: Fate, status: int
+) -> None:
+    rooms.fates = {"slow": fate}
+    ended = sloproof("run", project.experiment("slow"), option, "/dev/full")
+    assert ended.status == status
+    assert f"Slow is {fate.outcome}" in ended.out
+    assert "/dev/full: can't be written: No space left" in ended.out
+    for each in fate.unreverted:
+        assert f"NOT REVERTED: {each}" in ended.out
+
+
+def test_a_place_that_takes_no_files_is_refused_before_anything_starts(
+    sloproof: CommandLine, rooms: Rooms, project: Project
+) -> None:
+    ended = sloproof("run", project.experiment("slow"), "--junit", "/proc/x")
+    assert ended.status == 2
+    assert ended.err.startswith("/proc/x: --junit: can't be made: /proc takes no files")
+    assert rooms.ran == []
+
+
 def test_labels_select(sloproof: CommandLine, rooms: Rooms, project: Project) -> None:
     project.experiment("a", labels="{tier: ci, drill: monthly}")
     project.experiment("b", labels="{tier: nightly}")
