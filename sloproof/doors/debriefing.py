@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
 from sloproof.doors.judging import REPORT, VERDICT, claim_body
-from sloproof.doors.outlook import TEMPLATES, refuse_unwritable
+from sloproof.doors.outlook import TEMPLATES, refuse_outputs, refuse_unwritable
 from sloproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def report(folder: Path, output: Path | None) -> Ending:
 
     record = SuiteRecord(folder)
     suite, verdict = judged(record)
+    refuse_outputs(output=output)
     refuse_unwritable(output=output or folder / REPORT)
     path = write_page(record, suite, verdict, Path.cwd(), output)
     return Ending(DONE, {"report": str(path)}, str(path))
