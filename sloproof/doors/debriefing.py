@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 def judged(record: SuiteRecord) -> tuple[Suite, SuiteVerdict]:
-    """A suite and the verdict on its record; raises `BrokenRecord` for one that was changed."""
+    """A suite and the verdict on its record; raises `BrokenRecord` for one that was changed.
+
+    A review that was changed counts, though the verdict doesn't depend on it.
+    """
     from sloproof.judge import judge as judge_record
     from sloproof.judge.drill import Judged
     from sloproof.judge.suite import judge_suite
     from sloproof.record.reader import Record
     from sloproof.spec import suite_from_record
 
+    _ = record.reviews
     opened = [Record(folder) for folder in record.records]
     runs = {each.run: Judged(each, judge_record(each)) for each in opened}
     suite = suite_from_record(record.suite_text)
