@@ -16,7 +16,6 @@ from sloproof.doors.ending import (
     Ending,
     defect,
     gravest,
-    say,
 )
 from sloproof.doors.judging import VERDICT, claim_body, judged, write_page
 from sloproof.doors.loading import Wanted, load
@@ -163,9 +162,10 @@ def run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
     from sloproof.run.start import run_experiment
 
     name, mask = loaded.experiment.name, loaded.secrets.mask
-    say(f"{name}: starts")
+    progress = progress_to(sys.stderr)
+    progress.say(f"{name}: starts")
     try:
-        result = run_experiment(loaded, _options(settings), signals, progress_to(sys.stderr))
+        result = run_experiment(loaded, _options(settings), signals, progress)
     except SloproofError as error:
         return _not_run(name, error, mask)
     except Exception as error:  # noqa: BLE001 - a defect in one run must not hide the others

@@ -131,7 +131,7 @@ def test_the_object_of_one_run(sloproof: CommandLine, rooms: Rooms, project: Pro
     }
     assert (record / "verdict.json").read_text() == '{"a": 1}\n'
     assert (record / "report.html").exists()
-    assert "slow: starts" in ended.err
+    assert "sloproof: slow: starts" in ended.err
     assert "Slow is FAIL" in ended.err
 
 
