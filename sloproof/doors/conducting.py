@@ -126,12 +126,15 @@ class Drill:
 
     def _perform(self, loaded: Loaded, seed: int | None, held: Any) -> Performed:
         from sloproof.run.conductor import Performed
+        from sloproof.run.progress import progress_to
 
         settings = replace(
             self.settings, runs=self.folder / RECORDS, seed=seed, hold=held, report=False
         )
         ran = run_one(loaded, settings, self.signals)
         self.ran.append(ran)
+        came_to = ran.verdict.sentence if ran.verdict else f"ERROR: {ran.reason}"
+        progress_to(sys.stderr).say(f"{ran.experiment}: {came_to}")
         return Performed(
             run=ran.run,
             how=ran.how,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from sloproof.doors.ending import DONE, Ending
@@ -37,6 +37,9 @@ def confirm(run: str, said: Said) -> Ending:
         raise UsageError("--by: somebody has to say it")
     if run and is_suite_record(Path(run)):
         return _review(Path(run), said)
+    if "/" in run or Path(run, "events.jsonl").is_file():
+        what = "is not a suite's record" if Path(run).exists() else "there is no such folder"
+        raise UsageError(f"{run}: {what}")
     for option in ("action", "owner", "retest", "role"):
         if getattr(said, option):
             raise UsageError(
@@ -71,6 +74,8 @@ def _review(folder: Path, said: Said) -> Ending:
         raise UsageError(f'{folder}: has no claim "{said.about}"{hint}')
     _check_day(said.retest)
     if said.action or said.owner or said.retest:
+        if said.role:
+            raise UsageError("--role is about a signature: sign apart from what is done")
         data = {"claim": said.about, "action": said.action, "owner": said.owner}
         data |= {"retest": said.retest, "by": said.by, "note": said.note}
         kind, words = "action", f"{said.about or folder.name}: noted, says {said.by}"
@@ -88,6 +93,8 @@ def _check_day(text: str) -> None:
     if not text:
         return
     try:
-        date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f'--retest: "{text}" is not a day (try 2026-03-31)') from None
+    if day < datetime.now(UTC).date():
+        raise UsageError(f"--retest: {text} is past")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
 from sloproof.doors.judging import REPORT, VERDICT, claim_body
-from sloproof.doors.outlook import TEMPLATES, refuse_unwritable
+from sloproof.doors.outlook import TEMPLATES, refuse_outputs, refuse_unwritable
 from sloproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 def judged(record: SuiteRecord) -> tuple[Suite, SuiteVerdict]:
-    """A suite and the verdict on its record; raises `BrokenRecord` for one that was changed."""
+    """A suite and the verdict on its record; raises `BrokenRecord` for one that was changed.
+
+    A review that was changed counts, though the verdict doesn't depend on it.
+    """
     from sloproof.judge import judge as judge_record
     from sloproof.judge.drill import Judged
     from sloproof.judge.suite import judge_suite
     from sloproof.record.reader import Record
     from sloproof.spec import suite_from_record
 
+    _ = record.reviews
     opened = [Record(folder) for folder in record.records]
     runs = {each.run: Judged(each, judge_record(each)) for each in opened}
     suite = suite_from_record(record.suite_text)
@@ -64,6 +68,7 @@ def report(folder: Path, output: Path | None) -> Ending:
 
     record = SuiteRecord(folder)
     suite, verdict = judged(record)
+    refuse_outputs(output=output)
     refuse_unwritable(output=output or folder / REPORT)
     path = write_page(record, suite, verdict, Path.cwd(), output)
     return Ending(DONE, {"report": str(path)}, str(path))

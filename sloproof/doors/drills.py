@@ -18,19 +18,22 @@ from sloproof.doors.ending import (
     STATUS,
     UNREVERTED,
     Ending,
+    defect,
     gravest,
 )
 from sloproof.doors.loading import Wanted
 from sloproof.doors.outlook import refuse_before_running, refuse_profiles, refuse_templates
 from sloproof.doors.planning import plan_of, plan_words, refuse_without_verdict
-from sloproof.doors.running import Ran, Settings, with_report, write_summaries
-from sloproof.errors import NoVerdictPossible, UsageError
+from sloproof.doors.running import Ran, Settings, with_report, with_unwritten, write_summaries
+from sloproof.errors import NoVerdictPossible, SloproofError, UsageError
 from sloproof.spec.plain import as_written
 
 if TYPE_CHECKING:
     from sloproof.judge.drill import SuiteVerdict
+    from sloproof.record.suite import SuiteRecord
     from sloproof.run.conductor import SuiteResult
     from sloproof.spec import LoadedSuite
+    from sloproof.spec.suite import Suite
 
 
 def suites_among(files: Sequence[Path]) -> list[Path]:
@@ -133,14 +136,9 @@ def _ending(drill: Drill, result: SuiteResult) -> Ending:
 
     record = SuiteRecord(drill.folder)
     suite, verdict = judged(record)
-    write_verdict(drill.folder, verdict)
-    page = None
-    if drill.settings.report:  # only now: drawing takes seconds in which no sign of life comes
-        project = drill.loaded.project
-        drill.ran = [with_report(each, project) for each in drill.ran]
-        page = write_page(record, suite, verdict, project)
-    write_summaries(drill.ran, drill.settings)
-    status = _status(drill.ran, result, verdict)
+    page, unwritten = _written(drill, record, suite, verdict)
+    unwritten += write_summaries(drill.ran, drill.settings, (record, verdict))
+    status = gravest([_status(drill.ran, result, verdict), *([BROKE] if unwritten else [])])
     body = {
         **body_of(verdict),
         "record": str(drill.folder),
@@ -154,7 +152,25 @@ def _ending(drill: Drill, result: SuiteResult) -> Ending:
     words += [f"  the suite was {result.how}: {result.reason}"] if result.how != "completed" else []
     words += [f"  NOT REVERTED: {each}" for each in result.unreverted]
     words.append(f"  {page or drill.folder}")
-    return Ending(status, body, "\n".join(words))
+    words += [f"  ! {why}" for why in unwritten]
+    return Ending(status, with_unwritten(body, unwritten, status), "\n".join(words))
+
+
+def _written(
+    drill: Drill, record: SuiteRecord, suite: Suite, verdict: SuiteVerdict
+) -> tuple[Path | None, list[str]]:
+    """The report, and what could not be written: that must not hide what was left behind."""
+    page, project = None, drill.loaded.project
+    try:
+        write_verdict(drill.folder, verdict)
+        if drill.settings.report:  # only now: drawing takes seconds without a sign of life
+            drill.ran = [with_report(each, project) for each in drill.ran]
+            page = write_page(record, suite, verdict, project)
+    except SloproofError as error:
+        return page, [str(error)]
+    except Exception as error:  # noqa: BLE001 - as for a run: a defect must hide nothing
+        return page, [str(defect(error))]
+    return page, []
 
 
 def _status(ran: Sequence[Ran], result: SuiteResult, verdict: SuiteVerdict) -> int:

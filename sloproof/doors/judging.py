@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
-from sloproof.doors.outlook import TEMPLATES, refuse_unwritable
+from sloproof.doors.outlook import TEMPLATES, refuse_outputs, refuse_unwritable
 from sloproof.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
 def report(folder: Path, output: Path | None) -> Ending:
     """Write the HTML report of a record; its status says only whether that worked."""
     record, verdict = judged(folder)
+    refuse_outputs(output=output)
     refuse_unwritable(output=output or folder / REPORT)
     path = write_page(record, verdict, Path.cwd(), output)
     return Ending(DONE, {"report": str(path)}, str(path))

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from sloproof.spec import Loaded
 
 TEMPLATES = "reports/templates"
+OURS = {
+    "junit": re.compile(r"<\?xml [^>]*>\s*<testsuite"),
+    "markdown": re.compile("### [✅❌🔶] "),
+    "output": re.compile(r"\s*(<!doctype )?<?html", re.IGNORECASE),
+}
+"""How what is written by an option begins: only such a file, or an empty one, is written over."""
 IMPORTING = 60
 """How many seconds profiles may take to import: Locust alone takes one on an idle machine."""
 
@@ -32,6 +40,21 @@ def refuse_unwritable(**places: Path | None) -> None:
         Problem(str(path), 0, _option(name), reason)
         for name, path in places.items()
         if path is not None and (reason := _why_no_file(path))
+    ]
+    if problems:
+        raise InvalidInput(problems)
+
+
+def refuse_outputs(**places: Path | None) -> None:
+    """As `refuse_unwritable`, and for each file that lies in a record or is none of ours.
+
+    A record is evidence, and a mistyped option must not cost anybody an experiment.
+    """
+    refuse_unwritable(**places)
+    problems = [
+        Problem(str(path), 0, _option(name), reason)
+        for name, path in places.items()
+        if path is not None and (reason := _why_not_over(path, OURS[name]))
     ]
     if problems:
         raise InvalidInput(problems)
@@ -50,7 +73,7 @@ def refuse_before_running(loaded: Sequence[Loaded], settings: Settings) -> None:
 
     refuse_folder(settings.runs, "--runs")
     refuse_folder(state_dir(), "SLOPROOF_STATE_DIR")
-    refuse_unwritable(junit=settings.junit, markdown=settings.markdown)
+    refuse_outputs(junit=settings.junit, markdown=settings.markdown)
     _refuse_bind(settings.load_bind)
     _refuse_hidden(settings)
     _refuse_without_sql(loaded)
@@ -167,6 +190,21 @@ def _why_no_file(path: Path) -> str:
     return f"can't be made: {path.parent} {reason}" if reason else ""
 
 
+def _why_not_over(path: Path, ours: re.Pattern[str]) -> str:
+    from sloproof.record.reader import record_around
+
+    record = record_around(path) or record_around(path.resolve())
+    if record is not None:
+        return f"lies in the record {record.name}, which is evidence: write it elsewhere"
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        begins = file.read(300).decode("utf-8", "replace")
+    if not begins or ours.match(begins):
+        return ""
+    return "is there already, and is nothing that this option wrote: remove it or name another"
+
+
 def _why_no_folder(path: Path) -> str:
     """Why nothing can be written into a folder that is made if it isn't there, or ""."""
     nearest = path.absolute()
@@ -177,4 +215,8 @@ def _why_no_folder(path: Path) -> str:
         return f"{what}is not a folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"{what}may not be written"
-    return ""
+    try:
+        with tempfile.TemporaryFile(dir=nearest):  # /proc allows everything and makes nothing
+            return ""
+    except OSError as error:
+        return f"{what}takes no files: {error.strerror}"

@@ -16,7 +16,6 @@ from sloproof.doors.ending import (
     Ending,
     defect,
     gravest,
-    say,
 )
 from sloproof.doors.judging import VERDICT, claim_body, judged, write_page
 from sloproof.doors.loading import Wanted, load
@@ -25,8 +24,10 @@ from sloproof.doors.planning import refuse_without_verdict
 from sloproof.errors import HarnessError, SloproofError
 
 if TYPE_CHECKING:
+    from sloproof.judge.drill import SuiteVerdict
     from sloproof.model.verdict import Verdict
     from sloproof.record.reader import Record
+    from sloproof.record.suite import SuiteRecord
     from sloproof.run.holding import Hold
     from sloproof.run.result import RunOptions, RunResult
     from sloproof.run.watch import Signals
@@ -128,13 +129,21 @@ def run(wanted: Wanted, settings: Settings) -> Ending:
         refuse_without_verdict(loaded)
     with Signals().heeded() as signals:  # what a run came to is judged and said to its end
         ran = list(_one_after_the_other(loaded, settings, signals))
-    write_summaries(ran, settings)
-    status = gravest(each.status for each in ran)
-    words = "\n\n".join(each.words() for each in ran)
-    if len(loaded) == 1:
-        return Ending(status, ran[0].body(), words)
-    body = {"runs": [each.body() for each in ran]}
-    return Ending(status, body, f"{words}\n\n{_tally(ran, len(loaded))}")
+    unwritten = write_summaries(ran, settings)
+    status = gravest([*(each.status for each in ran), *([BROKE] if unwritten else [])])
+    words = ["\n\n".join(each.words() for each in ran)]
+    words += [f"\n{_tally(ran, len(loaded))}"] if len(loaded) > 1 else []
+    words += [f"! {why}" for why in unwritten]
+    body = ran[0].body() if len(loaded) == 1 else {"runs": [each.body() for each in ran]}
+    return Ending(status, with_unwritten(body, unwritten, status), "\n".join(words))
+
+
+def with_unwritten(body: dict[str, Any], unwritten: Sequence[str], status: int) -> dict[str, Any]:
+    """What `--json` prints, with the summaries that could not be written."""
+    if not unwritten:
+        return body
+    own = {"exit_status": status} if "exit_status" in body else {}
+    return {**body, **own, "unwritten": list(unwritten)}
 
 
 def _one_after_the_other(
@@ -153,9 +162,10 @@ def run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
     from sloproof.run.start import run_experiment
 
     name, mask = loaded.experiment.name, loaded.secrets.mask
-    say(f"{name}: starts")
+    progress = progress_to(sys.stderr)
+    progress.say(f"{name}: starts")
     try:
-        result = run_experiment(loaded, _options(settings), signals, progress_to(sys.stderr))
+        result = run_experiment(loaded, _options(settings), signals, progress)
     except SloproofError as error:
         return _not_run(name, error, mask)
     except Exception as error:  # noqa: BLE001 - a defect in one run must not hide the others
@@ -233,21 +243,36 @@ def _half_judged(ran: Ran, error: SloproofError) -> Ran:
     return replace(ran, reason="; ".join(filter(None, [ran.reason, str(error)])), broke=BROKE)
 
 
-def write_summaries(ran: Sequence[Ran], settings: Settings) -> None:
-    """Write the files for CI that were asked for."""
+def write_summaries(
+    ran: Sequence[Ran], settings: Settings, drill: tuple[SuiteRecord, SuiteVerdict] | None = None
+) -> list[str]:
+    """Write the files for CI that were asked for; gives what kept it from that."""
     from sloproof.report.junit import junit_xml
-    from sloproof.report.markdown import markdown
+    from sloproof.report.markdown import drill_markdown, markdown
 
     judged_ones = [(each.record, each.verdict) for each in ran if each.record and each.verdict]
-    if settings.junit is not None:
-        _write(settings.junit, junit_xml(judged_ones))
-    if settings.markdown is not None:
-        _write(settings.markdown, "\n".join(markdown(*each) for each in judged_ones))
+
+    def page() -> str:
+        whole = [drill_markdown(*drill)] if drill else []
+        return "\n".join([*whole, *(markdown(*each) for each in judged_ones)])
+
+    wanted = [
+        (settings.junit, lambda: junit_xml(judged_ones, drill=drill)),
+        (settings.markdown, page),
+    ]
+    return [why for path, text in wanted if path is not None and (why := _unwritten(path, text))]
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+def _unwritten(path: Path, text: Callable[[], str]) -> str:
+    """Write a summary; gives why that failed, or "": what a run came to is said all the same."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(), encoding="utf-8")
+    except OSError as error:
+        return f"{path}: can't be written: {error.strerror}"
+    except Exception as error:  # noqa: BLE001 - a defect must not hide what was left behind
+        return f"{path}: {defect(error)}"
+    return ""
 
 
 def _tally(ran: Sequence[Ran], wanted: int) -> str:

@@ -34,6 +34,9 @@ COLUMNS = {
 }
 """What the tables must have; a record without a seal may have been made by anybody."""
 
+CHAINS = ("events.jsonl", "suite.jsonl")
+"""A folder with one of them is a record."""
+
 Batch = dict[str, "NDArray[Any]"]
 
 
@@ -257,6 +260,12 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BrokenRecord(f"{path}: is not an object of JSON")
     return found
+
+
+def record_around(path: Path) -> Path | None:
+    """The record, of a run or of a suite, in which a file is or would be; links are followed."""
+    around = path.parent.resolve().joinpath(path.name).parents
+    return next((each for each in around if any((each / c).is_file() for c in CHAINS)), None)
 
 
 def digest(path: Path) -> str:

@@ -144,11 +144,20 @@ class SuiteRecord:
 
     @cached_property
     def reviews(self) -> tuple[Event, ...]:
-        """What people decided afterwards; raises `BrokenRecord` where that belongs to another."""
+        """What people decided afterwards; raises `BrokenRecord` where that was changed or cut.
+
+        Nothing protects the last line but whoever kept the hash of it.
+        """
         path = self.folder / REVIEW
-        if not self.sealed or not path.is_file():
+        if path.is_symlink():
+            raise BrokenRecord(f"{path}: is a link, not a file of this record")
+        if not self.sealed or not path.exists():
             return ()
-        first, *others = [_event(path, line) for line in read_chain(path).lines]
+        chain = read_chain(path)
+        if chain.torn or not chain.lines:
+            what = "its last line is cut off" if chain.torn else "is empty"
+            raise BrokenRecord(f"{path}: {what}; restore it, or move it away and sign anew")
+        first, *others = [_event(path, line) for line in chain.lines]
         if first.data.get("seal") != digest(self.folder / SEAL):
             raise BrokenRecord(f"{path}: is about another record than this one")
         return tuple(others)
@@ -192,21 +201,32 @@ def is_suite_record(folder: Path) -> bool:
 
 
 def review(folder: Path, wall_ns: int, kind: str, **data: str) -> None:
-    """Add what people decided about a sealed suite; raises `UsageError` for one without a seal."""
+    """Add what people decided about a sealed suite.
+
+    Raises `UsageError` for one without a seal and for the same signature twice, `BrokenRecord`
+    where what was decided before was changed or cut.
+    """
     record = SuiteRecord(folder)
     if not record.sealed:
         raise UsageError(f"{folder}: has no seal, so there is nothing to be reviewed")
     path = folder / REVIEW
     with _alone(folder):
+        before = SuiteRecord(folder).reviews  # by now another may have written
+        said = {"kind": kind, **data}
+        if kind == "signed" and any(said.items() <= _plain(each).items() for each in before):
+            raise UsageError(f"{folder}: {data.get('by')} has signed it with these very words")
         fresh = not path.exists()
-        before = () if fresh else read_chain(path).lines
         writer = ChainWriter(path, after=() if fresh else path.read_bytes().splitlines())
         if fresh:
             seal = digest(folder / SEAL)
             writer.append({"n": 0, "t": 0, "kind": "review", "run": record.run, "seal": seal})
-        n = max(len(before), 1)
+        n = len(before) + 1
         writer.append({"n": n, "t": 0, "kind": kind, "wall_ns": wall_ns, **data})
         writer.close()
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    return {"kind": event.kind, **event.data}
 
 
 @contextmanager

@@ -41,11 +41,14 @@ _REPEATED = [name for name in REQUEST_COLUMNS if name not in _NUMBERED]
 def write_beside(path: Path, text: str) -> None:
     """Write a file into a record that stands outside its seal, whole or not at all.
 
-    Raises `HarnessError` where that can't be: a disk may be full.
+    A link in its place is replaced, not followed, and so is one in the place of the partial file:
+    a record may come from others. Raises `HarnessError` where that can't be: a disk may be full.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.unlink(missing_ok=True)
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(text)
         partial.rename(path)
     except OSError as error:
         with suppress(OSError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from sloproof.judge.drill import SuiteVerdict
 from sloproof.model.verdict import Outcome, Verdict
 from sloproof.record.reader import Record
+from sloproof.record.suite import SuiteRecord
 from sloproof.report.sections import ClaimRow, claim_row
 from sloproof.report.words import NOTHING, clean, sentence
 
@@ -37,6 +39,38 @@ def markdown(record: Record, verdict: Verdict) -> str:
         f"<sub>Run {_code(verdict.run)}, record {_code(record.folder.name)}, {sealed}</sub>"
     )
     return "\n".join(lines) + "\n"
+
+
+def drill_markdown(record: SuiteRecord, verdict: SuiteVerdict) -> str:
+    """A drill's verdict, a table of its steps and general claims, and what weakens it."""
+    said = verdict.sentence.removeprefix(f"{verdict.outcome}: ")
+    lines = [
+        f"### {SHAPES[verdict.outcome]} {verdict.outcome.value}: {_text(verdict.suite)}",
+        "",
+        _text(said[:1].upper() + said[1:]),
+        "",
+        "| | Step | What | Why |",
+        "|---|---|---|---|",
+    ]
+    told = [
+        (step.outcome, step.label, step.kind, ": ".join(filter(None, [step.reason, step.note])))
+        for step in verdict.steps
+    ]
+    told += [
+        (claim.finding.outcome, claim.id, "in general", claim.finding.reason)
+        for claim in verdict.across
+    ]
+    lines += [
+        f"| {SHAPES[o]} {o.value} | {_code(name)} | {kind} | {_text(why)} |"
+        for o, name, kind, why in told
+    ]
+    weak = [*verdict.evidence]
+    weak += [f"{each.step}: {each.what}".removeprefix(": ") for each in verdict.deviations]
+    if weak:
+        lines += ["", "**What weakens this verdict**", "", *(f"- {_text(text)}" for text in weak)]
+    sealed = "sealed" if record.sealed else "**not sealed**"
+    where = f"Run {_code(verdict.run)}, record {_code(record.folder.name)}, {sealed}"
+    return "\n".join([*lines, "", f"<sub>{where}</sub>"]) + "\n"
 
 
 def _row(row: ClaimRow) -> str:

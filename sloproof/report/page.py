@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.errors import HarnessError, InvalidInput, Problem
 from sloproof.model.verdict import Verdict
-from sloproof.record.reader import Record
+from sloproof.record.reader import Record, record_around
+from sloproof.record.writer import write_beside
 from sloproof.report import fault_rows, sections, series, story, trust, words
 from sloproof.report.figures import figures
 from sloproof.report.timeline import Timeline, timeline
@@ -36,7 +37,13 @@ def write_report(
 
 
 def put(path: Path, html: str) -> None:
-    """Write a page where it was asked for; raises `HarnessError` where that can't be."""
+    """Write a page where it was asked for; raises `HarnessError` where that can't be.
+
+    In a record it takes the place of a link; elsewhere people's links are followed.
+    """
+    if record_around(path) is not None:
+        write_beside(path, html)
+        return
     try:
         path.write_text(html, encoding="utf-8")
     except OSError as error:

@@ -248,7 +248,8 @@ class Conductor:
             return False
         said = {"by": answer.by, "note": answer.note, "failed": answer.failed}
         self._tell("manual.confirmed", **facts, **said, wall_ns=answer.wall_ns)
-        self.crew.progress.say(f"{step.name}: confirmed by {answer.by}")
+        fate = f"failed, says {answer.by}" if answer.failed else f"confirmed by {answer.by}"
+        self.crew.progress.say(f"{step.name}: {fate}")
         return answer.failed
 
     def _answer(self, step: Step, until: int, words: str, held: Held) -> Answer | None:

@@ -117,7 +117,7 @@ class Engine:
     def _start_target(self) -> None:
         if self._there():
             if self._start.target.start is not None:
-                self._watch.say("the target runs already: it is used as it is, and left running")
+                self._watch.say("the target runs already: this run uses it as it is, and leaves it")
             return
         effects = self._crew.platform.start()
         if not effects:

@@ -10,7 +10,7 @@ from sloproof.model.state_folder import state_dir
 
 __all__ = ["VOLATILE", "run_folder", "run_folders", "state_dir", "tidy"]
 
-VOLATILE = ("status.json", "status.json.partial", "stop", "answer.json")
+VOLATILE = ("status.json", "status.json.partial", "stop", "answer.json", "taken.json")
 """What a run keeps in its folder beside the journal."""
 
 

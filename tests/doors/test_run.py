@@ -12,7 +12,7 @@ from sloproof.doors.ending import gravest
 from sloproof.errors import BrokenRecord, HarnessError, NotReverted, UsageError
 from sloproof.run.load.spec import Workers
 from tests.doors.project import Project
-from tests.doors.rooms import CommandLine, Fate, Rooms
+from tests.doors.rooms import CommandLine, Fate, Rooms, begin_record
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_object_of_one_run(sloproof: CommandLine, rooms: Rooms, project: Pro
     }
     assert (record / "verdict.json").read_text() == '{"a": 1}\n'
     assert (record / "report.html").exists()
-    assert "slow: starts" in ended.err
+    assert "sloproof: slow: starts" in ended.err
     assert "Slow is FAIL" in ended.err
 
 
@@ -166,6 +166,62 @@ def test_junit_and_markdown_are_written(
     text = (project.path / "out" / "summary.md").read_text()
     assert "A is PASS" in text
     assert "B is FAIL" in text
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+@pytest.mark.parametrize(
+    ("fate", "status"),
+    [(Fate(), 4), (Fate(outcome="FAIL"), 4), (Fate(unreverted=("toxic slow: delete it",)), 5)],
+)
+def test_a_summary_that_cannot_be_written_hides_nothing(
+    sloproof: CommandLine, rooms: Rooms, project: Project, option: str, fate: Fate, status: int
+) -> None:
+    rooms.fates = {"slow": fate}
+    ended = sloproof("run", project.experiment("slow"), option, "/dev/full")
+    assert ended.status == status
+    assert f"Slow is {fate.outcome}" in ended.out
+    assert "/dev/full: can't be written: No space left" in ended.out
+    for each in fate.unreverted:
+        assert f"NOT REVERTED: {each}" in ended.out
+
+
+def test_a_place_that_takes_no_files_is_refused_before_anything_starts(
+    sloproof: CommandLine, rooms: Rooms, project: Project
+) -> None:
+    ended = sloproof("run", project.experiment("slow"), "--junit", "/proc/x")
+    assert ended.status == 2
+    assert ended.err.startswith("/proc/x: --junit: can't be made: /proc takes no files")
+    assert rooms.ran == []
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_summary_is_not_written_over_an_experiment_nor_into_a_record(
+    sloproof: CommandLine, rooms: Rooms, project: Project, option: str
+) -> None:
+    file = project.experiment("slow")
+    before = file.read_text()
+    ended = sloproof("run", file, option, file)
+    assert (ended.status, file.read_text()) == (2, before)
+    assert "is nothing that this option wrote" in ended.err
+    record = begin_record(project.path / "runs" / "old", "slow")
+    ended = sloproof("run", file, option, record / "new.txt")
+    assert ended.status == 2
+    assert "lies in the record old" in ended.err
+    assert rooms.ran == []
+    for _ in range(2):  # its own output it writes over
+        assert sloproof("run", file, option, "summary", "--runs", f"r{len(rooms.ran)}").status == 0
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "seal.json", "records/new.html"])
+def test_a_report_is_not_written_over_evidence(
+    sloproof: CommandLine, rooms: Rooms, project: Project, name: str
+) -> None:
+    record = begin_record(project.path / "runs" / "old", "slow")
+    before = (record / "events.jsonl").read_bytes()
+    ended = sloproof("report", record, "-o", record / name)
+    assert ended.status == 2
+    assert "which is evidence" in ended.err
+    assert (record / "events.jsonl").read_bytes() == before
 
 
 def test_labels_select(sloproof: CommandLine, rooms: Rooms, project: Project) -> None:

@@ -367,3 +367,36 @@ def test_nobody_reviews_what_has_no_seal(tmp_path: Path) -> None:
     verdict_of(tmp_path, [BEGUN], {}, sealed=False)
     with pytest.raises(UsageError, match="nothing to be reviewed"):
         review(tmp_path / "suite", WALL, "signed", by="Ada")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b'{"n":0', "its last line is cut off"),
+        (None, "its last line is cut off"),
+    ],
+)
+def test_a_broken_review_is_refused_and_never_continued(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    verdict_of(tmp_path, [FINISHED], {})
+    folder, file = tmp_path / "suite", tmp_path / "suite" / "review.jsonl"
+    review(folder, WALL, "signed", by="Ada", role="", note="")
+    file.write_bytes(file.read_bytes()[:-9] if content is None else content)
+    before = file.read_bytes()
+    with pytest.raises(BrokenRecord, match=said):
+        _ = SuiteRecord(folder).reviews
+    with pytest.raises(BrokenRecord, match=said):
+        review(folder, WALL, "signed", by="Grace", role="", note="")
+    assert file.read_bytes() == before
+
+
+def test_nobody_signs_twice_with_the_same_words(tmp_path: Path) -> None:
+    verdict_of(tmp_path, [FINISHED], {})
+    said = {"by": "Ada", "role": "operator", "note": ""}
+    review(tmp_path / "suite", WALL, "signed", **said)
+    with pytest.raises(UsageError, match="Ada has signed it with these very words"):
+        review(tmp_path / "suite", WALL + 1, "signed", **said)
+    review(tmp_path / "suite", WALL + 1, "signed", **{**said, "note": "read again"})
+    assert len(SuiteRecord(tmp_path / "suite").reviews) == 2

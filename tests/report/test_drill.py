@@ -11,8 +11,12 @@ from sloproof.judge.drill import Correction, Loss, StepVerdict, SuiteVerdict
 from sloproof.model.verdict import Claim, Finding, Number, Outcome
 from sloproof.record.suite import SuiteRecord, SuiteWriter, review
 from sloproof.report.drill import targets, write_suite_report
+from sloproof.report.junit import junit_xml
+from sloproof.report.markdown import drill_markdown
 from sloproof.spec.suite import Participant, Plan, Step, Suite
 from tests.report.judged import HOSTILE
+from tests.report.sample import parse_xml
+from tests.report.test_junit import check_schema
 from tests.report.test_page import check_harmless
 
 WALL = 1_790_000_000_000_000_000
@@ -196,3 +200,20 @@ def test_a_run_with_a_report_of_its_own_is_linked(record: SuiteRecord) -> None:
 def test_a_step_that_was_never_begun_has_no_place_in_time(record: SuiteRecord) -> None:
     never = replace(RUN, begun_s=None, ended_s=None, run="")
     assert "<i style" not in page(record, replace(VERDICT, steps=(never,)))
+
+
+def test_a_drills_summaries_show_its_verdict_and_every_step(tmp_path: Path) -> None:
+    """A first manual step that failed ends the drill without any run."""
+    writer = SuiteWriter(tmp_path / "suite")
+    writer.event(0, "suite.started", run="drill-1", suite="drill", wall_ns=WALL)
+    writer.seal()
+    record = SuiteRecord(writer.folder)
+    failed = replace(LOOK, outcome=Outcome.FAIL, reason="said to have failed by Ada", note="no")
+    verdict = replace(VERDICT, steps=(failed,), claims=(), losses=(), corrections=())
+    tree = parse_xml(junit_xml([], drill=(record, verdict)))
+    assert (tree.get("tests"), tree.get("failures")) == ("2", "2")
+    assert [case.get("name") for case in tree.iter("testcase")] == ["verdict", "look/manual"]
+    check_schema(tree)
+    text = drill_markdown(record, verdict)
+    assert text.startswith("### ❌ FAIL: drill\n")
+    assert "| ❌ FAIL | `look` | manual | said to have failed by Ada: no |" in text

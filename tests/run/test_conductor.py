@@ -211,9 +211,14 @@ def test_an_answer_about_another_step_is_no_answer(drill: Drill) -> None:
     assert drill.events("manual.missed") != []
 
 
-def test_a_manual_step_that_failed_fails_the_suite_and_stops_it(drill: Drill) -> None:
+def test_a_manual_step_that_failed_fails_the_suite_and_stops_it(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drill.says(100, step="look", failed=True)
+    told: list[str] = []
+    monkeypatch.setattr(Silent, "say", lambda self, line: told.append(line))
     assert drill.conduct() == SuiteResult("stopped", "look failed")
+    assert told[-1] == "look: failed, says Ada"
     assert drill.done[-2:] == ["a", "release"]
     verdict = drill.verdict()
     assert verdict.outcome == "FAIL"
