@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sloproof.errors import HarnessError, NotReverted
 from sloproof.model.target import Target
-from sloproof.run.lock import TargetBusy, TargetLock
+from sloproof.run.busy import TargetBusy
+from sloproof.run.lock import TargetLock
 from sloproof.run.progress import Progress
 from sloproof.run.recover import recover
 
@@ -44,7 +45,7 @@ def _lock(target: Target, state: Path, run: str, progress: Progress, deadline: f
     place = place_of(target)
     while True:
         try:
-            return TargetLock(state, target.name, place, run)
+            return TargetLock(state, target, place, run)
         except TargetBusy as busy:
             if not busy.dying or time.monotonic() > deadline:
                 raise

@@ -166,7 +166,8 @@ class Crew:
     """Everybody a run works with. `complete` fills in what only the running target tells,
     `resolved` gives the text of experiment, target and objectives for the record.
 
-    `aside` runs something slow while calling the second argument every few milliseconds.
+    `aside` runs something slow while calling the second argument every few milliseconds, `claim`
+    keeps other runs from what the running target turned out to be.
     """
 
     clock: Clock
@@ -179,3 +180,4 @@ class Crew:
     resolved: Callable[[Target | None], str]
     aside: Callable[[Callable[[], Any], Callable[[], None]], Any]
     ledger: LedgerDriver | None = None
+    claim: Callable[[Target], None] = lambda _: None

@@ -234,7 +234,7 @@ class Holding:
         journal = Journal.create(folder / "journal", header, self.secrets)
         guard = GuardianProcess()
         try:
-            guard.start(journal.path, self.record, [lock.fd])
+            guard.start(journal.path, self.record, lock.fds)
             journal.add({"guardian": str(guard.incarnation)})
         except (HarnessError, OSError):
             guard.dismiss()

@@ -1,56 +1,29 @@
-"""One run a target: a lock in the state folder, held by the engine and its guardian."""
+"""One run a target: locks held by the engine and its guardian.
+
+One in the state folder, by the target's place; and one for each thing that is touched, on this
+host, wherever other runs have their state.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
-from sloproof.effects.incarnation import Incarnation, self_incarnation
-from sloproof.errors import HarnessError, UsageError
-
-
-class TargetBusy(HarnessError):
-    """Another run holds the target; `dying` where its engine is dead and its guardian at work."""
-
-    def __init__(self, target: str, holder: Holder) -> None:
-        self.dying = holder.engine is not None and not holder.engine.alive()
-        doing = (
-            "its guardian still puts things back" if self.dying else "two runs never share a target"
-        )
-        super().__init__(
-            f"{target} is under test by {holder.run}: {doing} "
-            "(`sloproof status` shows it, `sloproof stop` ends it)"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a lock, as far as it says so."""
-
-    run: str = "another run"
-    engine: Incarnation | None = None
-
-    @classmethod
-    def read(cls, fd: int) -> Holder:
-        """What the holder wrote into the lock's file."""
-        try:
-            said = json.loads(os.pread(fd, 1000, 0))
-            return cls(str(said["run"]), Incarnation.parse(said["engine"]))
-        except (ValueError, KeyError, TypeError):
-            return cls()
+from sloproof.errors import UsageError
+from sloproof.model.target import Target
+from sloproof.run.busy import Holder, TargetBusy
+from sloproof.run.touching import Touching
 
 
 class TargetLock:
-    """Held until every process that has its descriptor has closed it or died.
+    """Held until every process that has its descriptors has closed them or died.
 
     `place` is what makes two targets the same, whatever their files call them.
     """
 
-    def __init__(self, state: Path, target: str, place: str, run: str) -> None:
+    def __init__(self, state: Path, target: Target, place: str, run: str) -> None:
         self.place = place
         folder = state / "locks"
         try:
@@ -58,17 +31,37 @@ class TargetLock:
         except OSError as error:
             raise UsageError(f"{folder}: can't be made: {error.strerror}") from error
         name = hashlib.sha256(place.encode()).hexdigest()[:16]
-        self.fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(f"{target.name} at {place}", run)
+            self._touching = Touching(run, state)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        try:
+            self.touch(target)
+        except BaseException:
+            self.close()
+            raise
+
+    def _lock(self, what: str, run: str) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = Holder.read(self.fd)
-            os.close(self.fd)
-            raise TargetBusy(f"{target} at {place}", holder) from None
-        os.ftruncate(self.fd, 0)
-        said = {"run": run, "engine": str(self_incarnation())}
-        os.pwrite(self.fd, json.dumps(said).encode(), 0)
+            raise TargetBusy(what, Holder.read(os.pread(self._fd, 1000, 0))) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, Holder.written(run), 0)
+
+    @property
+    def fds(self) -> list[int]:
+        """The descriptors by which it is held."""
+        return [self._fd, self._touching.fd]
+
+    def touch(self, target: Target) -> None:
+        """Lock everything of the target that is known by now; raises `TargetBusy`."""
+        self._touching.touch(target)
 
     def close(self) -> None:
         """Let go of it."""
-        os.close(self.fd)
+        self._touching.close()
+        os.close(self._fd)

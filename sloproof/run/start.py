@@ -129,7 +129,7 @@ class _Start:
         record.event(0, "phase", phase="prepare")
         record.json("environment.json", environment(Path(self.loaded.target.folder), seed))
         record.text("experiment.yaml", self._resolved(None))  # a run that dies can be judged, too
-        crew = self._crew(clock, wall, record.folder, seed)
+        crew = replace(self._crew(clock, wall, record.folder, seed), claim=lock.touch)
         journal = self._journal(lock, origin, crew.guard, record.folder)
         return Engine(
             experiment,
@@ -158,7 +158,7 @@ class _Start:
         secrets = self.loaded.secrets
         journal = Journal.create(folder / "journal", header | {"boot": boot_id()}, secrets)
         try:
-            guard.start(journal.path, record, [lock.fd])
+            guard.start(journal.path, record, lock.fds)
             journal.add({"guardian": str(guard.incarnation)})
         except (HarnessError, OSError):
             guard.dismiss()

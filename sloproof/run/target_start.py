@@ -17,13 +17,19 @@ class TargetStart:
     known: Target | None = None
 
     def there(self) -> bool:
-        """Whether the target tells its addresses and is ready; the platform learns them."""
+        """Whether the target tells its addresses and is ready; the platform learns them.
+
+        Raises `TargetBusy` where another run touches what is found there.
+        """
         found = self.crew.platform.found()
         if found is None:
             return False
         self.known = self.crew.complete(found)
         self.crew.platform.attach(self.known)
-        return not self.crew.platform.ready()
+        if self.crew.platform.ready():
+            return False
+        self.crew.claim(self.known)
+        return True
 
     def why_not(self) -> str:
         """Why it isn't there, for people."""

@@ -131,12 +131,14 @@ class Bench:
             *(f"--set={name}={value}" for name, value in given.items()),
         ]
 
-    def begin(self, *argv: str, module: str = "sloproof") -> subprocess.Popen[str]:
+    def begin(
+        self, *argv: str, module: str = "sloproof", **environment: str
+    ) -> subprocess.Popen[str]:
         """Begin a command; its output is read when it has ended."""
         process = subprocess.Popen(
             [*self.prefix, PYTHON, "-m", module, *argv],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,6 +6,7 @@ And days on which somebody else is at work: another run, another recovery, whoev
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -262,6 +263,26 @@ def test_two_runs_never_share_a_target(little: Bench) -> None:
     assert sorted(each.status for each in ended) == [0, 4, 4], [each.words for each in ended]
     for each in ended:
         assert each.status == 0 or "two runs never share a target" in each.words
+    little.nothing_is_left(REVERTED)
+
+
+@pytest.mark.parametrize("differs", ["discovery file", "state folder"])
+def test_two_runs_that_go_by_other_files_never_share_a_target(
+    little: Bench, tmp_path: Path, differs: str
+) -> None:
+    copied, state = tmp_path / "copied.json", tmp_path / "state"
+    shutil.copyfile(little.file, copied)
+    first = little.begin(*little.argv("everything", flag=little.flag))
+    if differs == "state folder":
+        other = little.begin(
+            *little.argv("everything", flag=little.flag), SLOPROOF_STATE_DIR=str(state)
+        )
+    else:
+        other = little.begin(*little.argv("everything", flag=little.flag, state=copied))
+    ended = [little.end(run) for run in (first, other)]
+    assert sorted(each.status for each in ended) == [0, 4], [each.words for each in ended]
+    (refused,) = (each.words for each in ended if each.status == 4)
+    assert "two runs never share a target (`SLOPROOF_STATE_DIR=" in refused
     little.nothing_is_left(REVERTED)
 
 
