@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from sloproof.contracts import Check
+from sloproof.contracts import Check, Ratio
 from sloproof.spec.experiment import Line
 from sloproof.spec.places import Place, Problems, field_of, suggestion
 from sloproof.spec.shapes import keys_of, salvaged, validated
@@ -82,6 +82,8 @@ def _check_tolerances(
         elif not isinstance(value, wanted):
             noun = getattr(wanted, "noun", wanted.__name__)
             problems.add((*place, name), f"expected a {noun}, got {value}")
+        elif name == "target" and isinstance(value, Ratio) and not value.value:
+            problems.add((*place, name), "must be more than 0%: nothing could miss it")
 
 
 def _kind(

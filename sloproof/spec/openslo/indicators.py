@@ -29,6 +29,7 @@ _BAD = (
     "so total - bad would call it good: say what is good"
 )
 _RAW = "a ready ratio hides its counts, so nothing can be proven from it: give good and total"
+_OUTCOME = "says how a request went, so what failed would drop out of total: write it in good alone"
 _GAUGE = "requests are counted, so counter must be true"
 
 
@@ -68,6 +69,9 @@ def _ratio(
     total = _matcher(metric.total, (*place, "total"), catalogue, problems)
     if good is None or total is None:
         return None
+    for key in ("status", "within"):
+        if getattr(total, key):
+            problems.add((*place, "total", "metricSource", "spec", key), _OUTCOME)
     return _narrowed(good, total, place, problems)
 
 

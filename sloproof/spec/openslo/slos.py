@@ -127,9 +127,10 @@ def _target(each: ObjectiveSpec, place: Place, problems: Problems) -> Ratio | No
         key, value = "targetPercent", exactly(each.target_percent) / 100
     else:
         return None
-    if not 0 <= value < 1:
-        least, most = ("0", "1") if key == "target" else ("0", "100")
-        problems.add((*place, key), f"must be at least {least} and less than {most}")
+    if not 0 < value < 1:
+        most = "1" if key == "target" else "100"
+        why = "" if value else ": nothing could miss it"
+        problems.add((*place, key), f"must be more than 0 and less than {most}{why}")
         return None
     return Ratio(Fraction(value))
 
