@@ -27,7 +27,7 @@ SAMPLES = 3
 def contradiction(case: Case, probe: TargetProbe) -> str:
     """Why the load refutes what `probe` says, or "" where it doesn't."""
     samples = case.record.probe(probe.name)
-    if samples is None or case.target is None or not _same_door(case.target.entry.url, probe):
+    if samples is None or case.target is None or not same_door(case.target.entry.url, probe):
         return ""
     for begin, end, failed in outages(case.requests):
         inside = (samples.sent >= begin) & (samples.finished <= end)
@@ -61,7 +61,7 @@ def outages(requests: Requests) -> Iterator[tuple[int, int, int]]:
             yield int(times[first]), int(times[after - 1]), after - first
 
 
-def _same_door(entry: str, probe: TargetProbe) -> bool:
+def same_door(entry: str, probe: TargetProbe) -> bool:
     """Whether it asks where the load goes, by HTTP: what accepts connections may be a proxy."""
     if probe.kind != "http":
         return False

@@ -17,6 +17,7 @@ from sloproof.judge.copies import unaccounted
 from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger
+from sloproof.judge.probed import probed
 from sloproof.judge.sources import CARRIED, slos_named
 from sloproof.judge.study import Study
 
@@ -71,7 +72,7 @@ def attribution_doubts(case: Case) -> tuple[Doubt, ...]:
         *_interruptions(case),
         *_strangers(case),
         *(replace(doubt, since=since) for doubt in _injections(case)),
-        *(replace(doubt, since=since) for fault in case.faults for doubt in _of_fault(fault)),
+        *(replace(doubt, since=since) for fault in case.faults for doubt in _of_fault(case, fault)),
         *(replace(doubt, since=since) for doubt in _baseline(case)),
     ]
     return tuple(dict.fromkeys(doubts))
@@ -144,14 +145,17 @@ def _injections(case: Case) -> Iterator[Doubt]:
             yield Doubt(f"{effect.text} was changed by somebody else meanwhile")
 
 
-def _of_fault(fault: ProvenFault) -> Iterator[Doubt]:
+def _of_fault(case: Case, fault: ProvenFault) -> Iterator[Doubt]:
     if not fault.witnessed:
         yield Doubt(f"fault {fault.name} was not witnessed: {fault.reason}")
+    if fault.exposure.count:
+        return
+    touched = CARRIED if probed(case, fault) else CARRIED | {Source.PROBES}
+    reason = fault.exposure.reason
     if fault.exposure.count == 0:
-        yield Doubt(f"fault {fault.name} met nobody: {fault.exposure.reason}", CARRIED)
-    if fault.exposure.count is None:
-        reason = fault.exposure.reason
-        yield Doubt(f"whether fault {fault.name} met anybody is unknown: {reason}", CARRIED)
+        yield Doubt(f"fault {fault.name} met nobody: {reason}", touched)
+    else:
+        yield Doubt(f"whether fault {fault.name} met anybody is unknown: {reason}", touched)
 
 
 def _baseline(case: Case) -> Iterator[Doubt]:

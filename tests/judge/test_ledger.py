@@ -61,7 +61,7 @@ def run(written: WrittenLedger, *faults: WrittenFault) -> RecordBuilder:
     builder.phases(warmup=0, baseline=2, faults=12, recovery=13, restore=25)
     for fault in faults:
         builder.fault(fault)
-    builder.probe("gate", "from to\n0s 26s")
+    builder.probe("gate", "from to ok\n0s 12.1s yes\n12.1s 13s no\n13s 26s yes")
     builder.ledger(written)
     return builder
 

@@ -114,9 +114,18 @@ def test_a_tolerated_failure_is_no_outage(tmp_path: Path) -> None:
 
 
 def test_a_probe_that_never_fails_is_back_at_once(tmp_path: Path) -> None:
-    found = judged(outage(), tmp_path)
+    builder = outage()
+    builder.requests("at every count\n2s 10ms 2300")
+    found = judged(builder, tmp_path)
     assert interval(found) == (0.0, pytest.approx(0.001, abs=0.1))
     assert found.finding.outcome is PASS
+
+
+def test_a_probe_that_never_fails_shows_nothing_of_a_fault_that_nobody_met(tmp_path: Path) -> None:
+    found = judged(outage(), tmp_path)
+    assert interval(found) == (0.0, pytest.approx(0.001, abs=0.1))
+    assert found.finding.outcome is INCONCLUSIVE
+    assert "fault kill met nobody" in found.finding.reason
 
 
 @pytest.mark.parametrize(("rto", "outcome"), [("5s", FAIL), ("20s", INCONCLUSIVE)])

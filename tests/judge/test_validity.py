@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sloproof.contracts import Duration, Outcome
+from sloproof.contracts import Duration, Outcome, Sense
 from sloproof.judge.checks.recovery import RecoveryTime
 from sloproof.judge.checks.slo import ServiceLevel
 from sloproof.judge.checks.steady_state import SteadyState
@@ -47,6 +47,9 @@ TARGET = Target(
     entry=Entry(url="http://localhost"),
     probes=(TargetProbe(name="gate", kind="http", params={}, every=Duration.parse("100ms")),),
 )
+AT_THE_DOOR = replace(
+    TARGET, probes=(replace(TARGET.probes[0], params={"url": "http://localhost/health"}),)
+)
 Change = Callable[[RecordBuilder], None]
 
 
@@ -57,6 +60,7 @@ def run(
     fault: WrittenFault = FAULT,
     change: Change = lambda builder: None,
     probe: str = "0s 26s 100ms 0s",
+    target: Target = TARGET,
     **more: bool,
 ) -> Verdict:
     builder = faulted(requests, fault)
@@ -65,7 +69,7 @@ def run(
     change(builder)
     record = built(builder, folder, **more)
     objectives = (slo(), recovery_objective())
-    asked = {"objectives": objectives, "faults": ("slow",), "target": TARGET}
+    asked = {"objectives": objectives, "faults": ("slow",), "target": target}
     return verdict(record, SLO, BACK, BASELINE, **asked)  # type: ignore[arg-type]
 
 
@@ -299,11 +303,43 @@ def test_a_baseline_that_was_not_well_attributes_nothing(tmp_path: Path) -> None
     assert any("baseline" in text for text in found.attribution)
 
 
+NOBODY = "at every count\n0s 10ms 600\n13s 10ms 1200"
+
+
 def test_nobody_met_the_fault(tmp_path: Path) -> None:
-    table = "at every count\n0s 10ms 600\n13s 10ms 1200"
-    found = run(tmp_path, table)
-    assert outcomes(found) == [INCONCLUSIVE, PASS, PASS]  # the prober met it
+    """Neither a request nor the probe: that one kept answering shows nothing."""
+    found = run(tmp_path, NOBODY)
+    assert outcomes(found) == [INCONCLUSIVE, INCONCLUSIVE, PASS]
     assert "met nobody" in found.attribution[0]
+
+
+INNER = {"link": {"name": "inner", "source": "gateway", "target": "web", "entry": False}}
+
+
+@pytest.mark.parametrize(
+    ("sense", "target", "during", "met"),
+    [
+        (Sense.DELAY, None, "100ms 810ms yes", True),
+        (Sense.DELAY, None, "100ms 390ms yes", False),  # less than half of what was asked for
+        (Sense.DELAY, INNER, "100ms 810ms yes", True),
+        (Sense.REFUSED, None, "100ms 10ms no", True),
+        (Sense.REFUSED, INNER, "100ms 10ms yes", False),
+        # What leaves no mark on one answer is met by all that come in by that door.
+        (Sense.THROUGHPUT, None, "100ms 10ms yes", True),
+        (Sense.THROUGHPUT, INNER, "100ms 10ms yes", False),
+    ],
+)
+def test_what_a_probe_shows_of_a_fault_that_only_it_may_have_met(
+    tmp_path: Path, sense: Sense, target: Any, during: str, met: bool
+) -> None:
+    fault = replace(FAULT, sense=sense, target=target or FAULT.target)
+    rows = f"every took ok\n0s 7.1s 100ms 10ms yes\n7.1s 11.9s {during}\n11.9s 26s 100ms 10ms yes"
+
+    def probed(builder: RecordBuilder) -> None:
+        builder.probe("gate", f"from to {rows}")
+
+    found = run(tmp_path, NOBODY, fault=fault, probe="", change=probed, target=AT_THE_DOOR)
+    assert outcomes(found)[1] is (PASS if met else INCONCLUSIVE), found.claims[1]
 
 
 def test_a_repeated_fault_has_to_come_as_often_as_planned(tmp_path: Path) -> None:
