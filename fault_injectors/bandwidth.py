@@ -13,6 +13,11 @@ class Bandwidth(Fault):
     rate: Throughput
     direction: Direction = Direction.DOWNSTREAM
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a rate at which nothing would ever arrive."""
+        if not self.rate.bytes_per_second:
+            raise ValueError(f"rate: {self.rate} lets nothing through (`partition` does that)")
+
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """One limit a link."""
         return [on.throttle(link, self.rate, self.direction) for link in where.links]

@@ -15,6 +15,13 @@ class HttpError(Fault):
     status: int = 503
     share: Ratio = Ratio(Fraction(1))
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for what is no error, or a share of nothing."""
+        if not 400 <= self.status <= 599:
+            raise ValueError(f"status: {self.status} is no error (400 to 599)")
+        if not self.share.value:
+            raise ValueError("share: 0% is no error at all")
+
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """One switch a copy."""
         return [on.fail_requests(copy, self.status, self.share) for copy in where.instances]

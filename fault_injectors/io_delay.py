@@ -14,6 +14,11 @@ class IoDelay(Fault):
 
     delay: Duration
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a delay of nothing."""
+        if not self.delay.ns:
+            raise ValueError(f"delay: {self.delay} is none at all")
+
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """One delay a volume."""
         return [on.slow_volume(volume, self.delay) for volume in where.volumes]

@@ -14,6 +14,13 @@ class Latency(Fault):
     jitter: Duration = Duration(0)
     direction: Direction = Direction.DOWNSTREAM
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a delay of nothing, or a jitter beyond the delay."""
+        if not self.delay.ns:
+            raise ValueError(f"delay: {self.delay} is none at all")
+        if self.jitter > self.delay:
+            raise ValueError(f"jitter: {self.jitter} is more than the delay of {self.delay}")
+
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """One delay a link."""
         return [on.delay(link, self.delay, self.jitter, self.direction) for link in where.links]

@@ -14,6 +14,11 @@ class ReplicationLag(Fault):
 
     delay: Duration
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a delay of nothing."""
+        if not self.delay.ns:
+            raise ValueError(f"delay: {self.delay} is none at all")
+
     def plan(self, where: Where, on: Platform) -> Iterable[Step]:
         """One delay a standby."""
         return [on.delay_replay(copy, self.delay) for copy in where.instances]

@@ -130,3 +130,9 @@ class NotReverted(SloproofError):
     """Something could not be put back; the message says what and how to do it by hand."""
 
     exit_status = 5
+
+
+def said(error: BaseException) -> str:
+    """An error in words; one that is not ours has its name too: its words may be as few as "0"."""
+    words = str(error)
+    return words if isinstance(error, SloproofError) else f"{type(error).__name__}: {words}"

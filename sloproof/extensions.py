@@ -136,9 +136,9 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
                 found = [source.entry_point.load()]
             else:
                 found = self._classes(source.module())
-        except ExtensionError:
+        except (ExtensionError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise _broken(source, error) from error
         if len(found) != 1:
             names = ", ".join(each.__name__ for each in found) or "none"
@@ -196,7 +196,9 @@ class Effects(Kinds[Effect]):
             return [self._load(source)]
         try:
             found = self._classes(source.module())
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _broken(source, error) from error
         return [each for each in found if not inspect.isabstract(each)]
 

@@ -168,7 +168,7 @@ def _written(
             page = write_page(record, suite, verdict, project)
     except SloproofError as error:
         return page, [str(error)]
-    except Exception as error:  # noqa: BLE001 - as for a run: a defect must hide nothing
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as for a run: a defect must hide nothing
         return page, [str(defect(error))]
     return page, []
 

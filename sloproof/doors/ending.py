@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
 import os
@@ -25,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
-from sloproof.errors import HarnessError, InvalidInput, SloproofError
+from sloproof.errors import HarnessError, InvalidInput, SloproofError, UsageError
 from sloproof.model.secrets import without_password
 from sloproof.model.verdict import Outcome
 
@@ -162,7 +163,11 @@ def _ending(command: Callable[[], Ending]) -> Ending:
         return _refusal(error)
     except KeyboardInterrupt:
         return Ending(INTERRUPTED, {"error": "interrupted"})
-    except Exception as error:  # noqa: BLE001 - the edge: a defect must not look like FAIL (1)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return _refusal(UsageError(f"no path is as long as this: {str(error.filename)[:60]}…"))
+        return _refusal(defect(error))
+    except BaseException as error:  # noqa: BLE001 - the edge: a defect must look like no verdict
         return _refusal(defect(error))
 
 
@@ -176,7 +181,7 @@ def _refusal(error: SloproofError) -> Ending:
     return Ending(error.exit_status, body, str(error))
 
 
-def defect(error: Exception, mask: Callable[[str], str] = without_password) -> HarnessError:
+def defect(error: BaseException, mask: Callable[[str], str] = without_password) -> HarnessError:
     """A defect as an error of one line, which names the file where its traceback is.
 
     `mask` takes out of both what must not be shown.

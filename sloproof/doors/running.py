@@ -168,7 +168,7 @@ def run_one(loaded: Loaded, settings: Settings, signals: Signals) -> Ran:
         result = run_experiment(loaded, _options(settings), signals, progress)
     except SloproofError as error:
         return _not_run(name, error, mask)
-    except Exception as error:  # noqa: BLE001 - a defect in one run must not hide the others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect in one run must not hide the others
         return _not_run(name, defect(error, mask), mask)
     return _judge_one(loaded, result, settings)
 
@@ -214,7 +214,7 @@ def _judge_one(loaded: Loaded, result: RunResult, settings: Settings) -> Ran:
         return with_report(ran, loaded.project) if settings.report else ran
     except SloproofError as error:
         return _half_judged(ran, error)
-    except Exception as error:  # noqa: BLE001 - a defect must not hide what was left behind
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect must not hide what was left behind
         return _half_judged(ran, defect(error))
 
 
@@ -270,7 +270,7 @@ def _unwritten(path: Path, text: Callable[[], str]) -> str:
         path.write_text(text(), encoding="utf-8")
     except OSError as error:
         return f"{path}: can't be written: {error.strerror}"
-    except Exception as error:  # noqa: BLE001 - a defect must not hide what was left behind
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect must not hide what was left behind
         return f"{path}: {defect(error)}"
     return ""
 

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sloproof.model.units import Duration
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
-Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def _named(argv: tuple[str, ...]) -> tuple[str, ...]:
+    if not argv[0].strip():
+        raise ValueError("its first word, the program, is empty")
+    return argv
+
+
+Argv = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_named)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Late = str
 """Text that may hold `$(found.…)` until the target runs."""

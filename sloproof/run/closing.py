@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sloproof.errors import HarnessError, SloproofError
+from sloproof.errors import HarnessError, SloproofError, said
 from sloproof.record.writer import RecordWriter
 from sloproof.run.crew import Crew
 from sloproof.run.holding import Entries
@@ -31,8 +31,8 @@ def attempt(step: Callable[[], object]) -> str:
     """Take one step of the end; gives what went wrong, or ""."""
     try:
         step()
-    except Exception as error:  # noqa: BLE001 - no failure may keep the next step from being taken
-        return str(error) or type(error).__name__
+    except BaseException as error:  # noqa: BLE001 - no failure may keep the next step from being taken
+        return said(error)
     return ""
 
 

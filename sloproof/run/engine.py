@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from sloproof.contracts import Effect
-from sloproof.errors import HarnessError, PlatformError, SloproofError
+from sloproof.errors import HarnessError, PlatformError, SloproofError, said
 from sloproof.record.writer import RecordWriter
 from sloproof.run.closing import attempt, collect, discard, drain, outcome, restore_all
 from sloproof.run.crew import Crew
@@ -84,9 +84,9 @@ class Engine:
             how, reason = early.how, early.reason
             kind = {"stopped": "stop", "interrupted": "interrupted"}[how]
             self._tell(kind, condition=reason, signal=reason)
-        except Exception as error:  # noqa: BLE001 - the engine's edge: whatever it is, wind up
+        except BaseException as error:  # noqa: BLE001 - the engine's edge: whatever it is, wind up
             self._tell.forgive()
-            how, reason = "failed", str(error) or type(error).__name__
+            how, reason = "failed", said(error)
             trace = "" if isinstance(error, SloproofError) else traceback.format_exc()
             self._tell("harness.error", where=self._watch.phase, error=reason, trace=trace)
         return self._wind_up(how, reason)

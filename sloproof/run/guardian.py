@@ -86,6 +86,8 @@ def watch(ward: Ward, line: socket.socket) -> str:
             line.send(b".")
         readable, _, _ = select.select([line.fileno(), pidfd], [], [], BEAT)
         said = _last_message(line) if line.fileno() in readable else None
+        if said is None and readable == [line.fileno()]:  # it let go of the line: it is dying
+            readable, _, _ = select.select([pidfd], [], [], BEAT)
         if said == {"bye": True}:
             return ""
         if said is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sloproof.contracts.effect import Effect, Undone
 from sloproof.effects.doubt import undo_in_doubt
-from sloproof.errors import HarnessError, SloproofError
+from sloproof.errors import HarnessError, SloproofError, said
 from sloproof.model.clock import boot_id
 from sloproof.run.journal import Entry, Stage
 
@@ -143,8 +143,8 @@ class _Attempt:
                 time.sleep(PAUSE)
             try:
                 self._outcome = undo(self._entry, self._effect)
-            except Exception as error:  # noqa: BLE001 - one failed undo may keep none from running
-                self._error = str(error) or type(error).__name__
+            except BaseException as error:  # noqa: BLE001 - one failed undo may keep none from running
+                self._error = said(error)
             else:
                 return
 

@@ -24,7 +24,7 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {
     _TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp", "value")
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def read_file(path: Path, shown_as: str) -> list[Document]:
@@ -217,6 +217,8 @@ class _Builder:
             self._refuse(node, place, "merge keys (<<) are not read: write the keys out")
         elif node.tag not in _PLAIN_TAGS:
             self._refuse(node, place, f"the tag {_short(node.tag)} is not allowed")
+        elif control := _CONTROL.search(node.value):
+            self._refuse(node, place, f"a key has the control character {_written(control)}")
         else:
             self._note_key(node, place)
             return str(node.value)
@@ -235,6 +237,8 @@ class _Builder:
         if node.tag not in _PLAIN_TAGS:
             self._refuse(node, place, f"the tag {_short(node.tag)} is not allowed")
             return text
+        if control := _CONTROL.search(text):
+            self._refuse(node, place, f"has the control character {_written(control)}")
         if node.style or node.tag == _TAG + "str":
             return text
         reason = mangled(text)
@@ -249,6 +253,10 @@ class _Builder:
     def _refuse(self, node: Node, place: Place, message: str) -> None:
         line = node.start_mark.line + 1
         self.problems.append(Problem(self.file, line, field_of(place), message))
+
+
+def _written(control: re.Match[str]) -> str:
+    return f"\\x{ord(control[0]):02x}"
 
 
 def _short(tag: str) -> str:

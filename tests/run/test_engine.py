@@ -130,6 +130,23 @@ class HeldPause(Fault):
         return [Repeat(on.pause(copy), seconds(0.2)) for copy in where.instances]
 
 
+class Leaver(Fault):
+    """Its plan ends the process, or would: with the status of a PASS."""
+
+    points_at = "instances"
+
+    def plan(self, where: Where, on: Platform) -> list[Step]:
+        raise SystemExit(0)
+
+
+def test_a_fault_that_would_end_the_process_ends_the_run(simulation: Simulation) -> None:
+    plan = planned(Leaver(), WEB, at=seconds(5), for_=seconds(5))
+    result = simulation.run(experiment(plan))
+    assert (result.how, result.reason) == ("failed", "SystemExit: 0")
+    assert simulation.record.sealed
+    assert simulation.guard.dismissed
+
+
 def test_what_is_held_is_kept_at_its_size_while_it_lasts(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,23 @@ def test_an_effect_whose_class_is_gone_is_a_failure_and_the_rest_goes_on(bench: 
     assert bench.left == []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leaving(Awkward):
+    """Its undo ends the process it runs in, or would."""
+
+    kind: ClassVar[str] = "leaving"
+
+    def undo(self, prior: Json) -> Undone:
+        raise SystemExit(0)
+
+
+def test_an_undo_that_would_end_the_process_is_a_failure_and_the_rest_goes_on(bench: Bench) -> None:
+    assert bench.revert(bench.awkward(1, "a"), bench.awkward(2, "b", kind=Leaving)) == [2]
+    [failed] = [one for one in bench.told if one.number == 2]
+    assert (failed.outcome, failed.error) == (None, "SystemExit: 0")
+    assert bench.left == ["b"]
+
+
 @pytest.mark.parametrize("error", [HarnessError("the journal is full"), OSError("no disk")])
 def test_what_cannot_be_written_down_is_undone_all_the_same(bench: Bench, error: Exception) -> None:
     def deaf(_: Reverted) -> None:

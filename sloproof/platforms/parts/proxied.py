@@ -50,11 +50,13 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
     def delay(self, link: Link, delay: Duration, jitter: Duration, direction: Direction) -> Effect:
         """A latency toxic. It spares the handshake: only bytes are late, not connections.
 
-        Raises `PlatformError` for less than a toxic can: it counts in milliseconds.
+        Raises `PlatformError` for what no toxic can: it counts in milliseconds.
         """
-        if delay.ns < MS:
-            raise PlatformError(f"a Toxiproxy delays by whole milliseconds: {delay} would be none")
-        each = (delay.ns // MS, jitter.ns // MS)
+        for name, each in (("delay", delay), ("jitter", jitter)):
+            if each.ns % MS:
+                raise PlatformError(
+                    f"a Toxiproxy counts whole milliseconds: {name} {each} can't be"
+                )
         streams = _streams(direction)
         expected = delay.seconds * len(streams)
         tolerance = max(0.05 * expected, 0.002) + jitter.seconds / 2
@@ -62,7 +64,7 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         return self._toxic(
             link,
             "latency",
-            {"latency": each[0], "jitter": each[1]},
+            {"latency": delay.ns // MS, "jitter": jitter.ns // MS},
             words=f"latency {delay} ± {jitter} {direction}" if jitter.ns else f"latency {delay}",
             streams=streams,
             seen=self._seen(
@@ -71,8 +73,13 @@ class Proxied(Described, DelaysLinks, ThrottlesLinks, ResetsLinks, CutsLinks):
         )
 
     def throttle(self, link: Link, rate: Throughput, direction: Direction) -> Effect:
-        """A bandwidth toxic: kilobytes per second of each connection."""
-        kilobytes = max(1, rate.bytes_per_second // 1000)
+        """A bandwidth toxic: whole kilobytes per second of each connection, the nearest.
+
+        Raises `PlatformError` for a rate that is more than a tenth away from that.
+        """
+        kilobytes = round(rate.bytes_per_second / 1000)
+        if abs(kilobytes * 1000 - rate.bytes_per_second) * 10 > rate.bytes_per_second:
+            raise PlatformError(f"a Toxiproxy counts whole kilobytes a second: {rate} can't be")
         expected = float(kilobytes * 1000)
         return self._toxic(
             link,
