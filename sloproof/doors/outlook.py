@@ -86,7 +86,7 @@ def refuse_templates(projects: Iterable[Path]) -> None:
     """Raise `InvalidInput` for each template of a project's own that is none."""
     folders = [project / TEMPLATES for project in sorted(projects)]
     if any(folder.is_dir() for folder in folders):
-        from sloproof.report.page import template_problems
+        from sloproof.report.templates import template_problems
 
         problems = [each for folder in folders for each in template_problems(folder)]
         if problems:

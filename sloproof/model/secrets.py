@@ -6,19 +6,33 @@ find the value. Passwords inside addresses are masked whether anybody declared t
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from sloproof.errors import HarnessError
 
 MASK = "***"
 SHORTEST_SECRET = 4
 """Shorter ones can't be masked: they stand in too many other words."""
+SHORTEST_ENCODED = 8
+"""Bytes from which on a secret is looked for in Base64, too: ten letters at least."""
 PREFIX = "SLOPROOF_SECRET_"
+_ANGLES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_QUOTES: tuple[dict[str, str], ...] = (
+    {},
+    {'"': "&quot;", "'": "&#x27;"},
+    {'"': "&#34;", "'": "&#39;"},
+)
+_HTML = tuple(str.maketrans(_ANGLES | quotes) for quotes in _QUOTES)
+"""How pages escape a text: without quotes, as Python's `html` does, as MarkupSafe does."""
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']*):(?P<password>[^\s/@\"']+)@")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9-]* +(?=\S+$)")
 """The scheme before the credentials (RFC 9110, 11.4), which is no secret."""
@@ -40,8 +54,9 @@ class Secrets:
         return _walk(data, self.mask)
 
     def mask(self, text: str) -> str:
-        """The text with `***` in place of every secret, longer ones first."""
-        return without_password(_replaced(text, dict.fromkeys(self.values.values(), MASK)))
+        """The text with `***` in place of every secret, however it is spelt, longer ones first."""
+        spelt = (each for value in self.values.values() for each in spellings(value))
+        return without_password(_replaced(text, dict.fromkeys(spelt, MASK)))
 
     def referring(self, data: Any) -> tuple[Any, dict[str, str]]:
         """Plain data with a reference in place of every secret, and what each reference names."""
@@ -104,6 +119,27 @@ def resolved(data: Any, references: Mapping[str, str]) -> Any:
 def known_here(references: Mapping[str, str]) -> Secrets:
     """The secrets behind references, as far as the environment has them."""
     return Secrets({n: os.environ[n] for n in references.values() if n in os.environ})
+
+
+@lru_cache(maxsize=256)
+def spellings(secret: str) -> tuple[str, ...]:
+    """How programs write a text: as it is, and as URLs, JSON, HTML and Base64 have it.
+
+    Base64 (RFC 4648, 4 and 5) spells a text in three ways, by its place in what is encoded with it
+    (`user:password`); of each way what no neighbour has a part in. Short ones are left out: so few
+    letters stand in other texts as well.
+    """
+    raw = secret.encode("utf-8", "surrogateescape")
+    found = {secret, quote(raw), quote(raw, safe=""), quote_plus(raw)}
+    found |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    found |= {secret.translate(each) for each in _HTML}
+    if len(raw) >= SHORTEST_ENCODED:
+        for before in range(3):
+            bits = 8 * (before + len(raw))
+            begin, end = -(-8 * before // 6), bits // 6
+            for encode in (base64.b64encode, base64.urlsafe_b64encode):
+                found.add(encode(bytes(before) + raw)[begin:end].decode())
+    return tuple(sorted(found))
 
 
 def without_password(text: str) -> str:

@@ -15,8 +15,9 @@ from sloproof.model.verdict import Outcome
 from sloproof.record.reader import Record, digest
 from sloproof.record.suite import RECORDS, SEAL, SuiteRecord
 from sloproof.report import sections, story, words
-from sloproof.report.page import put, render
+from sloproof.report.page import put
 from sloproof.report.sections import Tile
+from sloproof.report.templates import render
 from sloproof.spec.suite import Suite
 
 NEVER = "not begun"

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sloproof.errors import HarnessError, InvalidInput, Problem
+from sloproof.errors import HarnessError
 from sloproof.model.verdict import Verdict
 from sloproof.record.reader import Record, record_around
 from sloproof.record.writer import write_beside
 from sloproof.report import fault_rows, sections, series, story, trust, words
 from sloproof.report.figures import figures
+from sloproof.report.templates import render
 from sloproof.report.timeline import Timeline, timeline
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 MOST_ROWS = 40
 """How many rows a table shows of what may repeat a thousand times; the rest is counted."""
-
-PACKAGE = Path(__file__).parents[1]
-BUILT_IN = (PACKAGE / "_builtin" / "templates", PACKAGE.parent / "reports" / "templates")
-"""Where the templates are: in an installed package, and in a checkout."""
 
 
 def write_report(
@@ -48,39 +41,6 @@ def put(path: Path, html: str) -> None:
         path.write_text(html, encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"{path}: can't be written: {error.strerror}") from error
-
-
-def render(name: str, given: Mapping[str, Any], templates: Path | None) -> str:
-    """A template with what it is given; raises `InvalidInput` where one in `templates` is wrong."""
-    from jinja2 import TemplateError, TemplateSyntaxError
-
-    environment = _environment(templates)
-    try:
-        return environment.get_template(name).render(given)
-    except TemplateSyntaxError as error:
-        where = error.filename or error.name or "template"
-        raise InvalidInput([Problem(where, error.lineno, "", str(error.message))]) from None
-    except UnicodeDecodeError as error:
-        message = f"is not text in UTF-8: {error}"
-        raise InvalidInput([Problem(str(templates), 0, "", message)]) from None
-    except TemplateError as error:
-        raise InvalidInput([Problem(str(templates or "templates"), 0, "", str(error))]) from error
-
-
-def template_problems(templates: Path) -> list[Problem]:
-    """What is wrong with each file of a project's own templates, as far as reading it tells."""
-    from jinja2 import TemplateSyntaxError
-
-    environment = _environment(templates)
-    problems: list[Problem] = []
-    for file in sorted(templates.glob("*.html")) if templates.is_dir() else ():
-        try:
-            environment.compile(file.read_text("utf-8"), file.name, str(file))
-        except TemplateSyntaxError as error:
-            problems.append(Problem(str(file), error.lineno, "", str(error.message)))
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(str(file), 0, "", f"can't be read as text in UTF-8: {error}"))
-    return problems
 
 
 def context(record: Record, verdict: Verdict) -> dict[str, Any]:
@@ -142,29 +102,3 @@ def _label(shown: Timeline) -> str:
     names = ", ".join(dict.fromkeys(words.clean(fault.state) for fault in shown.faults))
     faults = f" Faults: {names}." if names else " No faults."
     return f"{span} after warm-up.{faults} The table below it says the same in figures."
-
-
-def _environment(templates: Path | None) -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    folders = [folder for folder in (templates, *BUILT_IN) if folder is not None]
-    environment = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else words.clean(value),
-    )
-    environment.filters.update(
-        about=words.about,
-        seconds=words.seconds,
-        ratio=words.ratio,
-        plain=words.plain,
-        interval=words.interval,
-        spoken=words.spoken,
-        figure=words.figure,
-        window=words.window,
-    )
-    return environment

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import os
 from typing import Any
+from urllib.parse import quote, quote_plus
 
+import markupsafe
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -23,6 +27,7 @@ from sloproof.model.secrets import (
 )
 
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), min_size=SHORTEST_SECRET, max_size=9)
+PLAIN = st.characters(min_codepoint=33, max_codepoint=126)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
@@ -70,6 +75,39 @@ def _texts(data: Any) -> list[str]:
 def _apart(value: str) -> bool:
     """Whether a mask and its surroundings can't make up the value by chance."""
     return "*" not in value
+
+
+RAW = "pä&ss/w\"o rd+'7<"
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        RAW,
+        quote(RAW),
+        quote(RAW, safe=""),
+        quote_plus(RAW),
+        json.dumps(RAW)[1:-1],
+        json.dumps(RAW, ensure_ascii=False)[1:-1],
+        html.escape(RAW),
+        html.escape(RAW, quote=False),
+        str(markupsafe.escape(RAW)),
+    ],
+)
+def test_a_secret_is_masked_however_it_is_spelt(spelt: str) -> None:
+    assert Secrets({"WORD": RAW}).mask(f"<{spelt}>") == "<***>"
+
+
+@given(st.binary(max_size=5), st.text(PLAIN, min_size=8, max_size=24), st.binary(max_size=5))
+def test_a_secret_is_masked_inside_what_is_encoded_with_it(
+    before: bytes, secret: str, after: bytes
+) -> None:
+    """Such as `user:password` in a header; at most a letter at each end is shared with others."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(before + secret.encode() + after).decode()
+        masked = Secrets({"WORD": secret}).mask(whole)
+        assert "***" in masked
+        assert len(masked) <= len(whole) - (len(secret) * 8 // 6 - 1) + len("***")
 
 
 def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:

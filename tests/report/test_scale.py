@@ -10,7 +10,8 @@ import numpy as np
 from sloproof.record.reader import Record
 from sloproof.record.schema import RequestKind
 from sloproof.record.writer import RecordWriter
-from sloproof.report.page import PACKAGE, write_report
+from sloproof.report.page import write_report
+from sloproof.report.templates import PACKAGE
 from tests.report import judged, sample
 
 MEASURE = """
