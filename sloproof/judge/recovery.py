@@ -169,6 +169,8 @@ def _milestones(
         found.append(Milestone("stable", stability.confirmed_by(back)))
         usual = _usual_latency(samples, incident[0].began[0], back, stability.successes)
         if usual is not None:
+            # A quicker answer that was asked for later may have come before the first.
+            usual = max(usual, int(samples.finished[back]))
             found.append(Milestone("baseline latency", usual))
     return tuple(sorted(found, key=lambda milestone: milestone.time))
 

@@ -116,6 +116,10 @@ class LedgerDriver(Protocol):
         """Let writes end; then `read` every copy back. Only the first call counts."""
         ...
 
+    def reading_takes(self) -> int:
+        """How long the last writes and the reading of all copies may take, in nanoseconds."""
+        ...
+
     def write(self, record: RecordWriter, origin: int) -> Mapping[str, Any]:
         """Write the writes and what the copies have; gives what `ledger.finished` holds.
 

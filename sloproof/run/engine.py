@@ -30,8 +30,6 @@ SECOND = 1_000_000_000
 HELPERS = 120 * SECOND
 LEAD = SECOND // 5
 GRACE = 10 * SECOND
-READING = 120 * SECOND
-"""So long may the last writes and the reading of all copies take; the ledger bounds both."""
 INJECTING = 60 * SECOND
 """So long an injection may take before the guardian ends it; its witnesses get 5 s of that."""
 
@@ -198,8 +196,9 @@ class Engine:
         if ledger is None:
             return
         ledger.stop(self._crew.clock.now(), read=True)
-        self._phase(READ_BACK, until=self._crew.clock.now() + READING)
-        self._until(lambda: ledger.state() == "done", READING, "the copies were not read back")
+        longest = ledger.reading_takes()
+        self._phase(READ_BACK, until=self._crew.clock.now() + longest)
+        self._until(lambda: ledger.state() == "done", longest, "the copies were not read back")
 
     # -- the end
 

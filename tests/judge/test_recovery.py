@@ -240,6 +240,19 @@ def test_the_way_back_is_told_in_phases(tmp_path: Path) -> None:
     assert ends[1] == pytest.approx(6.0)
 
 
+def test_a_quick_answer_that_overtakes_the_first_good_one_is_not_told_before_it(
+    tmp_path: Path,
+) -> None:
+    builder = outage("7.2 10", lasts=10)
+    builder.probe("gate", "from to every took ok\n10s 10.1s 100ms 900ms yes")
+    builder.probe("gate", "from to every ok\n10.1s 31s 100ms yes")
+    found = verdict(built(builder, tmp_path), BACK, objectives=(recovery_objective(),), load=None)
+    recoveries: Any = found.measures["recoveries"]
+    assert [phase["name"] for phase in recoveries[0]["phases"]] == [
+        "first failure", "first good answer", "baseline latency", "stable",
+    ]  # fmt: skip
+
+
 @given(st.integers(7_060, 9_000), st.integers(300, 9_000), st.sampled_from([10, 50, 100]))
 @settings(deadline=None, max_examples=60)
 def test_the_true_time_lies_in_the_interval(begin: int, length: int, every: int) -> None:

@@ -24,6 +24,8 @@ from sloproof.run.mailbox import Inbox, Message, Outbox
 
 NOTICE = 200_000_000
 """How long before its end the ledger is told of it; it looks for messages every 20 ms."""
+READING = 120_000_000_000
+"""So long may the last writes and the reading of all copies take; the ledger bounds both."""
 ALIVE = frozenset({"ready", "writing", "reading"})
 
 
@@ -85,6 +87,14 @@ class RealLedger:
         if self._stopped is None:
             self._stopped = max(at, time.monotonic_ns() + NOTICE)
             self._control.send({"do": "stop", "at": self._stopped, "read": read})
+
+    def reading_takes(self) -> int:
+        """How long the last writes and the reading of all copies may take, in nanoseconds.
+
+        A restore, and the command that drops it, may take as long as the target says.
+        """
+        restore = self._ready().restore
+        return READING + (0 if restore is None else round(2 * restore.within_s * 1e9))
 
     def write(self, record: RecordWriter, origin: int) -> Mapping[str, Any]:
         """Write both tables; gives the looks at the copies and what is known of the writing.

@@ -11,6 +11,8 @@ from time import monotonic_ns, time_ns
 
 import pytest
 
+from sloproof.model.target import Entry, Target
+from sloproof.run.ledger.driver import RealLedger
 from sloproof.run.ledger.order import Order, Restore
 from sloproof.run.ledger.reading import Look
 from sloproof.run.ledger.restoring import restored
@@ -25,7 +27,7 @@ time.sleep(30)
 """
 
 
-def look(folder: Path, code: str, *, within: float = 20.0, program: str = sys.executable) -> Look:
+def ordered(folder: Path, code: str, within: float, program: str = sys.executable) -> Order:
     command = (program, "-c", code, "{until}")
     restore = Restore(
         at_ns=5_000_000_000,
@@ -34,7 +36,7 @@ def look(folder: Path, code: str, *, within: float = 20.0, program: str = sys.ex
         folder=str(folder),
         within_s=within,
     )
-    order = Order(
+    return Order(
         run="run-1",
         name="notes",
         rate=Fraction(50),
@@ -44,8 +46,31 @@ def look(folder: Path, code: str, *, within: float = 20.0, program: str = sys.ex
         copies=(),
         restore=restore,
     )
+
+
+def look(folder: Path, code: str, *, within: float = 20.0, program: str = sys.executable) -> Look:
+    order = ordered(folder, code, within, program)
+    assert order.restore is not None
     begun = monotonic_ns() - 8_000_000_000
-    return asyncio.run(restored(order, restore, begun, time_ns() - monotonic_ns()))
+    return asyncio.run(restored(order, order.restore, begun, time_ns() - monotonic_ns()))
+
+
+def test_a_restore_is_waited_for_as_long_as_the_target_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(tmp_path, "", within=3600)
+    monkeypatch.setattr(Order, "write", lambda *_: None)
+    ledger = RealLedger(tmp_path / "ledger", lambda _: order)
+    ledger.prepare(
+        Target(
+            name="t",
+            origin="t.yaml",
+            folder=".",
+            platform="local",
+            entry=Entry(url="http://localhost"),
+        )
+    )
+    assert ledger.reading_takes() > 2 * 3600e9
 
 
 @pytest.mark.parametrize(
