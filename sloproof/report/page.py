@@ -9,7 +9,7 @@ from sloproof.errors import HarnessError
 from sloproof.model.verdict import Verdict
 from sloproof.record.reader import Record, record_around
 from sloproof.record.writer import write_beside
-from sloproof.report import fault_rows, sections, series, story, trust, words
+from sloproof.report import fault_rows, sections, series, story, trust, words, writes
 from sloproof.report.figures import figures
 from sloproof.report.templates import render
 from sloproof.report.timeline import Timeline, timeline
@@ -60,7 +60,7 @@ def context(record: Record, verdict: Verdict) -> dict[str, Any]:
         "done": story.done(record, shown, on, traffic),
         "problems": trust.problems(record, verdict),
         "checks": trust.checks(record, shown),
-        "tiles": sections.tiles(verdict, shown, traffic),
+        "tiles": [*sections.tiles(verdict, shown, traffic), *writes.lost_tile(shown.ledger)],
         "claims": sections.claim_rows(verdict.claims),
         "timeline": drawn,
         "drawings": drawings(drawn),
@@ -68,6 +68,7 @@ def context(record: Record, verdict: Verdict) -> dict[str, Any]:
         "windows": list(zip(shown.windows, stretches, strict=False))[:MOST_ROWS],
         "failures": sections.failures(traffic),
         "recoveries": [sections.waterfall(each) for each in shown.recoveries[:MOST_ROWS]],
+        "ledgers": [writes.ledger_rows(each) for each in shown.ledger[:MOST_ROWS]],
         "faults": [fault_rows.fault_row(each) for each in shown.faults[:MOST_ROWS]],
         "more_faults": max(len(shown.faults) - MOST_ROWS, 0),
         "alerts": shown.alerts[:MOST_ROWS],
