@@ -187,6 +187,10 @@ class DrillBench(Bench):
         file = self.drill.folder / "experiments" / f"{experiment}.yaml"
         return ["run", str(file), f"--runs={self.folder / 'runs'}", "--json", "--no-report"]
 
+    def ways(self) -> list[str]:
+        """None: what its users need, the next run shows."""
+        return []
+
     def left(self) -> list[str]:
         """Every process of a run; what its faults did to the servers."""
         primary = self.drill.stores.primary.dsn

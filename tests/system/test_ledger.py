@@ -142,6 +142,10 @@ class StoreBench(Bench):
         runs = f"--runs={self.folder / 'runs'}"
         return ["run", str(file), runs, f"--set=state={self.file}", "--json", "--no-report"]
 
+    def ways(self) -> list[str]:
+        """None: what its users need, the next run shows."""
+        return []
+
     def left(self) -> list[str]:
         """Every process of a run; the gate that was closed."""
         return self.processes()

@@ -166,7 +166,7 @@ class Bench:
         """No journal, no process of a run, no effect; fails where that takes longer."""
         soon(lambda: not self.journals, seconds, "the journal's end")
         soon(lambda: not self.processes(), seconds, "the helpers' end")
-        soon(self.answers, seconds, "an answer through each proxy")
+        soon(self._answers, seconds, "an answer by every way")
         assert self.left() == []
         assert list((self.state / "runs").glob("*")) == []
 
@@ -204,14 +204,16 @@ class Bench:
         toxics = [f"toxic {toxic['name']}" for p in proxies.values() for toxic in p["toxics"]]
         return toxics + [f"{name} is disabled" for name, p in proxies.items() if not p["enabled"]]
 
-    def answers(self) -> bool:
-        """Whether each copy answers through its proxy, as whoever uses it asks."""
-        for name in ("entry_web_1", "entry_web_2"):
-            try:
-                ask("GET", f"http://127.0.0.1:{self.found['ports'][name]}/health", timeout=1)
-            except EffectError:
-                return False
-        return True
+    def ways(self) -> list[str]:
+        """What answers, by the way that users take, once all is put back."""
+        ports = [self.found["ports"][name] for name in ("entry_web_1", "entry_web_2")]
+        return [f"http://127.0.0.1:{port}/health" for port in ports]
+
+    def _answers(self) -> bool:
+        try:
+            return all(ask("GET", way, timeout=1).good for way in self.ways())
+        except EffectError:
+            return False
 
     def _copies(self) -> list[str]:
         found: list[str] = []
