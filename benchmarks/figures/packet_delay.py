@@ -52,7 +52,7 @@ def measure(bench: Bench) -> Result:
 
 
 FIGURE = Figure(
-    name="packet_delay",
+    name="packet-delay",
     place=17,
     title="The delay of packets against what was asked for",
     goal="±2 ms, on average and for 95 % of packets, at 200 and at 2,000 packets/s",

@@ -113,7 +113,8 @@ def _of_run(
     if how != "completed" and outcome is Outcome.PASS:
         outcome = Outcome.INCONCLUSIVE
     said = verdict.sentence.removeprefix(f"{verdict.outcome}: ")
-    words = f"{said} The run {how}: {reason}" if how != "completed" else said
+    came = how if how == "failed" else f"was {how}"
+    words = f"{said} The run {came}: {reason}" if how != "completed" else said
     return replace(ended, outcome=outcome, reason=words, claims=verdict.claims)
 
 

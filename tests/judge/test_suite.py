@@ -146,6 +146,19 @@ def test_what_happened_decides_the_verdict(
     assert verdict.sentence.startswith(outcome)
 
 
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("interrupted", "The run was interrupted: why"),
+        ("stopped", "The run was stopped: why"),
+        ("failed", "The run failed: why"),
+    ],
+)
+def test_how_a_run_ended_is_told(tmp_path: Path, how: str, words: str) -> None:
+    events = [BEGUN, ended(how=how, reason="why"), ASKED, SAID, FINISHED]
+    assert verdict_of(tmp_path, events, PASSED).steps[0].reason == f"said. {words}"
+
+
 def test_without_a_seal_nothing_passes(tmp_path: Path) -> None:
     events = [BEGUN, ended(), ASKED, SAID, FINISHED]
     verdict = verdict_of(tmp_path, events, PASSED, sealed=False)
