@@ -41,6 +41,7 @@ class Source(StrEnum):
     SIGNALS = "signals"
     WRITES = "writes"
     SYSTEM_EVENTS = "system-events"
+    ROLES = "roles"
 
 
 @dataclass(frozen=True, slots=True)

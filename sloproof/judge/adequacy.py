@@ -159,7 +159,8 @@ def _lacking(
         Source.CALLS: (bool(target.traces), "traces"),
         Source.SYSTEM_EVENTS: (bool(target.events), "events"),
         Source.SIGNALS: (bool(target.signals), "signals"),
-        Source.PROBES: (bool(target.probes or target.stores), "probes"),
+        Source.PROBES: (bool(target.probes), "probes"),
+        Source.ROLES: (bool(target.stores), "stores"),
     }
     for source in reads:
         there, word = declared.get(source, (True, ""))

@@ -14,12 +14,13 @@ from sloproof.judge.exposure import MARKING
 from sloproof.judge.facts import EffectFacts, LinkTarget, effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.reigns import BUSY
+from sloproof.judge.sources import ROLES
 from sloproof.judge.wording import SECOND
 from sloproof.record.reader import Samples
 
 
 def probed(case: Case, fault: ProvenFault) -> bool:
-    """Whether a sample of a probe met `fault`; witnesses look at faults, not at the service.
+    """Whether a sample of a service's probe met `fault`; witnesses and roles are none.
 
     One did that was bad while the fault was in force, or late by half of its delay at least. Of a
     fault that points at all of the system, and of one on the way in that leaves no mark on each
@@ -32,7 +33,8 @@ def probed(case: Case, fault: ProvenFault) -> bool:
         if plan is not None
         for name in plan.probes
     }
-    return any(_met(case, fault, name) for name in {*case.record.probe_names} - witnesses)
+    names = {name for name in case.record.probe_names if not name.startswith(ROLES)}
+    return any(_met(case, fault, name) for name in names - witnesses)
 
 
 def _met(case: Case, fault: ProvenFault, name: str) -> bool:

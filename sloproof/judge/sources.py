@@ -11,6 +11,9 @@ from sloproof.spec.objectives import Slo
 CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
 """What shows nothing of a fault that nothing crossed."""
 
+ROLES = ("role:", "lag:")
+"""How the names of those probes begin that ask a store's copies what they are and have."""
+
 
 @runtime_checkable
 class Reads(Protocol):
@@ -34,8 +37,9 @@ def has_source(record: Record, source: Source) -> bool:
             for event in record.of_kind("source.read")
         )
         return listened or bool(record.of_kind("system"))
-    if source is Source.PROBES:
-        return bool(record.probe_names)
+    if source in (Source.PROBES, Source.ROLES):
+        roles = sum(name.startswith(ROLES) for name in record.probe_names)
+        return bool(roles if source is Source.ROLES else len(record.probe_names) - roles)
     return record.has(source.value)
 
 

@@ -21,6 +21,8 @@ from sloproof.judge.probed import probed
 from sloproof.judge.sources import CARRIED, slos_named
 from sloproof.judge.study import Study
 
+PROBED = frozenset({Source.PROBES, Source.ROLES})
+"""What the prober samples."""
 TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.error"}
 """By which event a run that did not come to its end has said why already."""
 
@@ -56,7 +58,7 @@ def evidence_doubts(case: Case) -> tuple[Doubt, ...]:
     own = {probe.name for probe in case.own_probes}
     reasons = [probe.reason for probe in case.probes if probe.reason and probe.probe in own]
     reasons += [contradiction(case, probe) for probe in case.own_probes]
-    found += [Doubt(reason, frozenset({Source.PROBES})) for reason in reasons if reason]
+    found += [Doubt(reason, PROBED) for reason in reasons if reason]
     lacking = [signal.reason for signal in case.signals if signal.reason]
     found += [Doubt(reason, frozenset({Source.SIGNALS})) for reason in lacking]
     ledger = Ledger.of(case.record)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sloproof.effects.incarnation import Incarnation, self_incarnation
 from sloproof.errors import HarnessError
+
+WRITING = 1.0
+"""Seconds that a holder may take, from getting a lock on, to have written down who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,14 @@ class Holder:
             return cls(str(found["run"]), engine, str(found.get("state", "")))
         except (ValueError, KeyError, TypeError):
             return cls()
+
+    @classmethod
+    def told(cls, read: Callable[[], bytes]) -> Holder:
+        """Like `read`, of one who may have got the lock just now and is about to write."""
+        until = time.monotonic() + WRITING
+        while (found := cls.read(read())) == cls() and time.monotonic() < until:
+            time.sleep(0.01)
+        return found
 
     @staticmethod
     def written(run: str, state: str = "") -> bytes:

@@ -48,7 +48,7 @@ class TargetLock:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TargetBusy(what, Holder.read(os.pread(self._fd, 1000, 0))) from None
+            raise TargetBusy(what, Holder.told(lambda: os.pread(self._fd, 1000, 0))) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, Holder.written(run), 0)
 

@@ -75,8 +75,8 @@ class Touching:
         note = self._folder / digest[:8].hex()
         byte = int.from_bytes(digest[:8], "big") >> 2  # an offset is a signed number
         if not _locked(self.fd, byte):
-            said = note.read_bytes() if note.is_file() else b""
-            raise TargetBusy(f"{target} ({thing})", Holder.read(said))
+            holder = Holder.told(lambda: note.read_bytes() if note.is_file() else b"")
+            raise TargetBusy(f"{target} ({thing})", holder)
         note.write_bytes(Holder.written(self._run, self._state))
         self._held[thing] = note
 

@@ -144,7 +144,10 @@ def test_a_template_that_fails_when_it_is_filled_in_is_refused(scene: Scene, sou
     templates.mkdir(parents=True)
     (templates / "page.html").write_text("{{ nobody_knows_this }}")
     (line,) = scene.refused("report", "r")
-    assert line == "{root}/reports/templates: 'nobody_knows_this' is undefined"
+    assert line == (
+        "{root}/reports/templates/page.html:1: can't be filled in: "
+        "UndefinedError: 'nobody_knows_this' is undefined"
+    )
 
 
 def test_objectives_that_are_none_are_refused(scene: Scene, sound: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sloproof.model.target import Discover, Entry, Finder, Proxy, Service, Target, TargetLink
-from sloproof.run.busy import TargetBusy
+from sloproof.run.busy import Holder, TargetBusy
 from sloproof.run.claim import place_of
 from sloproof.run.lock import TargetLock
 from sloproof.run.touching import things_of
@@ -66,6 +66,12 @@ def test_whoever_comes_later_is_told_who_has_it_and_where(tmp_path: Path) -> Non
     held.close()
     TargetLock(tmp_path / "two", other, place_of(other), "r2").close()
     assert [each.name for each in tmp_path.glob("sloproof-*/*")] == ["touched"]
+
+
+def test_a_holder_that_is_about_to_say_who_it_is_is_waited_for() -> None:
+    said = iter([b"", b'{"run": "r', Holder.written("r1", "/one")])
+    found = Holder.told(lambda: next(said))
+    assert (found.run, found.state) == ("r1", "/one")
 
 
 def test_a_guardian_also_holds_what_became_known_after_its_start(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Failover(Check):
     """
 
     kind = "failover"
-    sources = (Source.PROBES,)
+    sources = (Source.ROLES,)
 
     store: StoreName
     within: Duration | None = None

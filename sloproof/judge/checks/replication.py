@@ -80,7 +80,7 @@ class Replication(Check):
     """
 
     kind = "replication"
-    sources = (Source.PROBES,)
+    sources = (Source.ROLES,)
     measures_lag = True
 
     store: StoreName
