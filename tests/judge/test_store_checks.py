@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,31 @@ def test_so_much_is_enough_as_is_asked_for(tmp_path: Path) -> None:
     found = judged(shifted(*rows), tmp_path, check, "gone")
     assert found.outcome is PASS, found.reason
     assert "90% of 100 calls went to b from 1s after gone on (at least 90%)" in found.reason
+
+
+def test_fewer_calls_than_one_that_may_stay_show_nothing(tmp_path: Path) -> None:
+    """Of 99 calls not one may stay where 99% have to go, so that one says nothing of the rest."""
+    for calls, outcome in ((99, INCONCLUSIVE), (100, PASS)):
+        rows = (BEFORE, f"11.1s 10ms {calls} gate web-b gate web-b ok")
+        check = TrafficShift(source="a", to="b", within=Duration.parse("1s"))
+        found = judged(shifted(*rows), tmp_path / str(calls), check, "gone")
+        assert found.outcome is outcome, found.reason
+
+
+def test_each_time_that_the_region_goes_counts(tmp_path: Path) -> None:
+    again = replace(GONE, name="again", at=15, healed=19)
+    rows = (
+        BEFORE,
+        "11.1s 10ms 350 gate web-b gate web-b ok",
+        "15s 10ms 500 gate web-a gate web-a ok",
+    )
+    builder = shifted(*rows, fault=replace(GONE, healed=14))
+    builder.fault(again)
+    check = TrafficShift(source="a", to="b", within=Duration.parse("1s"))
+    record = built(builder, tmp_path)
+    found = claim(record, line(check), load=None, faults=("gone", "again")).finding
+    assert found.outcome is FAIL, found.reason
+    assert "after again on" in found.reason
 
 
 @pytest.mark.parametrize(("of", "outcome"), [("web", PASS), ("", FAIL)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,9 +23,11 @@ from sloproof.contracts import (
     Source,
     Window,
 )
+from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ratio import Count, as_number
 from sloproof.judge.study import faults_of
 from sloproof.judge.wording import at, count, percent
+from sloproof.model.verdict import worst
 from sloproof.record.reader import Record
 from sloproof.record.schema import Call
 
@@ -62,19 +65,24 @@ class TrafficShift(Check):
     def judge(self, evidence: Evidence) -> Finding:
         """PASS if the share held from the earliest moment that counts, FAIL if not from the last.
 
-        The moment is `within` after the fault's beginning, which lies between two times.
+        The moment is `within` after the fault's beginning, which lies between two times. Of several
+        faults the worst counts. Fewer calls than one that may go astray show nothing.
         """
         window = evidence.window
         named = window.name.removeprefix("fault:") if window.name.startswith("fault:") else ""
         faults = [each for each in faults_of(evidence) if named in ("", each.facts.fault)]
         if not faults:
             return Finding(Outcome.INCONCLUSIVE, "no fault was injected that would shift traffic")
-        fault = faults[0]
         arrivals = list(_arrivals(evidence.record, self.of))
         if not arrivals:
             reason = "no call from outside into a region was recorded"
             return Finding(Outcome.INCONCLUSIVE, reason)
         run = evidence.windows["run"]
+        found = [self._after(fault, arrivals, run) for fault in faults]
+        decided = worst(each.outcome for each in found)
+        return next(each for each in found if each.outcome is decided)
+
+    def _after(self, fault: ProvenFault, arrivals: list[Arrival], run: Window) -> Finding:
         ended = fault.ended[0] if fault.ended is not None else run.end
         end = ended if ended > fault.began[1] else run.end
         before = _share(arrivals, Window("before", run.begin, fault.began[0]), self.source)
@@ -103,6 +111,12 @@ class TrafficShift(Check):
             f"after {fault} on (at least {self.at_least}); before it "
             f"{percent(before.ratio or Fraction(0))} went to {self.source}"
         )
+        least = 1 if self.at_least.value == 1 else math.ceil(1 / (1 - self.at_least.value))
+        if shares[0].ratio >= self.at_least.value and shares[0].total < least:
+            return (
+                Outcome.INCONCLUSIVE,
+                f"{words}; of fewer than {count(least, 'call')} none may stay",
+            )
         if shares[0].ratio >= self.at_least.value:
             return Outcome.PASS, words
         if shares[1].ratio < self.at_least.value:
