@@ -13,7 +13,9 @@ from tests.system.running import Bench
     [
         ("primary-kill", "failover", {"recovery:store-recovery", "failover:conversations"}),
         # Two primaries at one time: nobody ended the old one.
-        ("region-link-partition", "fencing", {"failover:conversations"}),
+        ("region-link-partition", "fencing", {"failover:conversations@between-regions"}),
+        ("region-link-partition", "failover", {"failover:conversations@between-regions"}),
+        ("disk-full-on-primary", "failover", {"failover:conversations@full"}),
         ("cache-loss", "healer", {"self_healing:cache-a-1"}),
     ],
 )
