@@ -135,4 +135,6 @@ class NotReverted(SloproofError):
 def said(error: BaseException) -> str:
     """An error in words; one that is not ours has its name too: its words may be as few as "0"."""
     words = str(error)
-    return words if isinstance(error, SloproofError) else f"{type(error).__name__}: {words}"
+    if isinstance(error, SloproofError):
+        return words
+    return ": ".join(filter(None, [type(error).__name__, words]))

@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 import sloproof
 from sloproof.contracts import Check, Effect, Fault, Platform, Probe
 from sloproof.contracts.effect import PRIVATE
-from sloproof.errors import ExtensionError
+from sloproof.errors import ExtensionError, said
 
 T = TypeVar("T")
 ENTRY_POINTS = "sloproof"
@@ -131,20 +131,23 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
         return kind in self.sources
 
     def _load(self, source: Source) -> type[T]:
-        try:
-            if source.entry_point is not None:
-                found = [source.entry_point.load()]
-            else:
-                found = self._classes(source.module())
-        except (ExtensionError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            raise _broken(source, error) from error
+        found = self._defined(source)
         if len(found) != 1:
             names = ", ".join(each.__name__ for each in found) or "none"
             message = f"defines {names}, but one {self._contract.__name__} it must be"
             raise ExtensionError(message, str(source))
         return self._fitting(found[0], source)
+
+    def _defined(self, source: Source) -> list[Any]:
+        """What a source has of the contract; `ExtensionError` for whatever its code raises."""
+        try:
+            if source.entry_point is not None:
+                return [source.entry_point.load()]
+            return self._classes(source.module())
+        except (ExtensionError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise _broken(source, error) from error
 
     def _classes(self, module: ModuleType) -> list[Any]:
         return [
@@ -194,13 +197,7 @@ class Effects(Kinds[Effect]):
     def _of(self, source: Source) -> list[Any]:
         if source.entry_point is not None:
             return [self._load(source)]
-        try:
-            found = self._classes(source.module())
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise _broken(source, error) from error
-        return [each for each in found if not inspect.isabstract(each)]
+        return [each for each in self._defined(source) if not inspect.isabstract(each)]
 
     def __getitem__(self, kind: str) -> type[Effect]:
         return self._by_kind[kind]
@@ -234,8 +231,7 @@ def _broken(source: Source, error: BaseException) -> ExtensionError:
         for frame in traceback.extract_tb(error.__traceback__)
         if source.file is not None and frame.filename == str(source.file)
     ]
-    said = ": ".join(filter(None, [type(error).__name__, str(error)]))
-    return ExtensionError(f"doesn't load: {said}", str(source), inside[-1] if inside else 0)
+    return ExtensionError(f"doesn't load: {said(error)}", str(source), inside[-1] if inside else 0)
 
 
 @dataclass(frozen=True)

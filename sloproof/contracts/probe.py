@@ -13,6 +13,8 @@ from typing import ClassVar
 from sloproof.model.units import Duration
 
 Params = dict[str, object]
+BUSY = "busy"
+"""The detail of what stands in the place of a sample that was due while another was under way."""
 
 
 @dataclass(frozen=True, slots=True)

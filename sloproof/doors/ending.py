@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
-from sloproof.errors import HarnessError, InvalidInput, SloproofError, UsageError
+from sloproof.errors import HarnessError, InvalidInput, SloproofError, UsageError, said
 from sloproof.model.secrets import without_password
 from sloproof.model.verdict import Outcome
 
@@ -186,7 +186,7 @@ def defect(error: BaseException, mask: Callable[[str], str] = without_password) 
 
     `mask` takes out of both what must not be shown.
     """
-    what = mask(f"{type(error).__name__}: {error}")
+    what = mask(said(error))
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="sloproof-", suffix=".traceback", delete=False, encoding="utf-8"

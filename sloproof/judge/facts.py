@@ -145,6 +145,18 @@ def effects_of(record: Record) -> dict[int, EffectFacts]:
     return found
 
 
+def own_probes(record: Record) -> list[str]:
+    """The probes that are no fault's witness."""
+    witnesses = {
+        name
+        for effect in effects_of(record).values()
+        for plan in (effect.witness, *effect.neighbours)
+        if plan is not None
+        for name in plan.probes
+    }
+    return [name for name in record.probe_names if name not in witnesses]
+
+
 def occurrences_of(record: Record) -> tuple[Occurrence, ...]:
     """Every fault that was injected, in order of its beginning."""
     effects = effects_of(record)

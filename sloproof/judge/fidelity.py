@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloproof.contracts import Sense
+from sloproof.contracts.probe import BUSY
 from sloproof.judge.clopper_pearson import lower_bound, upper_bound
 from sloproof.judge.facts import EffectFacts, WitnessPlan
 from sloproof.judge.witness import ROOM, SHARES, SIZED, Flags, Reading, median, read
@@ -311,7 +312,7 @@ def _kept_connections(record: Record, plan: WitnessPlan, span: Span, seen: int) 
         inside = reading.within(span.applying, span.until)
         settled = inside & (reading.sent >= seen) if plan.sense in SIZED else inside
         present, absent = _counted(reading, settled)
-        broke = int(np.count_nonzero(~samples.ok & inside & (samples.detail != "busy")))
+        broke = int(np.count_nonzero(~samples.ok & inside & (samples.detail != BUSY)))
         if present + absent + broke:
             few = absent >= present if plan.sense in SIZED else present == 0
             answers.add("unaffected" if few and not broke else "affected")

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloproof.contracts import Sense
+from sloproof.contracts.probe import BUSY
 from sloproof.judge.agreement import same_door
 from sloproof.judge.case import Case
 from sloproof.judge.exposure import MARKING
-from sloproof.judge.facts import EffectFacts, LinkTarget, effects_of
+from sloproof.judge.facts import EffectFacts, LinkTarget, own_probes
 from sloproof.judge.faults import ProvenFault
-from sloproof.judge.reigns import BUSY
 from sloproof.judge.sources import ROLES
 from sloproof.judge.wording import SECOND
 from sloproof.record.reader import Samples
@@ -26,15 +26,8 @@ def probed(case: Case, fault: ProvenFault) -> bool:
     fault that points at all of the system, and of one on the way in that leaves no mark on each
     request, every sample through that door did.
     """
-    witnesses = {
-        name
-        for effect in effects_of(case.record).values()
-        for plan in (effect.witness, *effect.neighbours)
-        if plan is not None
-        for name in plan.probes
-    }
-    names = {name for name in case.record.probe_names if not name.startswith(ROLES)}
-    return any(_met(case, fault, name) for name in names - witnesses)
+    names = own_probes(case.record)
+    return any(_met(case, fault, name) for name in names if not name.startswith(ROLES))
 
 
 def _met(case: Case, fault: ProvenFault, name: str) -> bool:

@@ -18,13 +18,12 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from sloproof.contracts.probe import BUSY
 from sloproof.record.reader import Record, Samples
 
 PRIMARY, STANDBY, GONE = "primary", "standby", "gone"
 CLOSED = ("refused", "starting")
 """What a server says that lets nobody in: it doesn't listen, or not yet to clients."""
-BUSY = "busy"
-"""What stands in the place of a sample that was due while another one was under way."""
 HOLE = 5
 """After so many intervals without a sample two no longer follow on each other."""
 CLOCK = 20_000_000

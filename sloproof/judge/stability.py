@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sloproof.contracts.probe import BUSY
 from sloproof.record.reader import Samples
 from sloproof.spec.objectives import RecoveryObjective
 
@@ -98,7 +99,7 @@ def answered(samples: Samples) -> Samples:
 
 def _waiting(samples: Samples) -> Iterator[tuple[int, int]]:
     """Each sample that others were busy for, with the last of them."""
-    busy = np.concatenate(([False], samples.detail == "busy", [False])).astype(np.int8)
+    busy = np.concatenate(([False], samples.detail == BUSY, [False])).astype(np.int8)
     begins, ends = np.flatnonzero(np.diff(busy) == 1), np.flatnonzero(np.diff(busy) == -1)
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         # Where the one before was over, the one that they were busy for was never recorded.

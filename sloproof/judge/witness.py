@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloproof.contracts import Sense
+from sloproof.contracts.probe import BUSY
 from sloproof.judge.facts import WitnessPlan
 from sloproof.record.reader import Samples
 
@@ -102,7 +103,7 @@ def _worded(sense: Sense, samples: Samples) -> tuple[Flags, Flags]:
     ok: Flags = samples.ok
     if sense is Sense.OBSERVED:
         # Who didn't get to look, or not to an end, says nothing.
-        return ~ok & ~np.isin(samples.detail, ["busy", "timeout"]), ok
+        return ~ok & ~np.isin(samples.detail, [BUSY, "timeout"]), ok
     if sense is Sense.STATUS:
         errors = np.array([str(word).startswith("status") for word in samples.detail], dtype=bool)
         return ~ok & errors, ok

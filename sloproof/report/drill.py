@@ -101,7 +101,7 @@ def suite_context(record: SuiteRecord, suite: Suite, verdict: SuiteVerdict) -> d
     return {
         "verdict": verdict,
         "suite": suite,
-        "sentence": _sentence(verdict),
+        "sentence": words.sentence(verdict),
         "tiles": list(_tiles(verdict)),
         "evidence": verdict.evidence,
         "moments": moments(verdict.steps, record.events[-1].t / 1e9, wall),
@@ -280,11 +280,6 @@ def _shown(name: str, value: object) -> str:
     if name.endswith("_bytes") and isinstance(value, int):
         return words.size(value)
     return words.plain(value)
-
-
-def _sentence(verdict: SuiteVerdict) -> str:
-    text = words.clean(verdict.sentence).removeprefix(f"{verdict.outcome.value}: ")
-    return text[:1].upper() + text[1:]
 
 
 def _wall(record: SuiteRecord) -> int | None:

@@ -43,11 +43,10 @@ def markdown(record: Record, verdict: Verdict) -> str:
 
 def drill_markdown(record: SuiteRecord, verdict: SuiteVerdict) -> str:
     """A drill's verdict, a table of its steps and general claims, and what weakens it."""
-    said = verdict.sentence.removeprefix(f"{verdict.outcome}: ")
     lines = [
         f"### {SHAPES[verdict.outcome]} {verdict.outcome.value}: {_text(verdict.suite)}",
         "",
-        _text(said[:1].upper() + said[1:]),
+        _text(sentence(verdict)),
         "",
         "| | Step | What | Why |",
         "|---|---|---|---|",

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sloproof.errors import InvalidInput, Problem
+from sloproof.errors import InvalidInput, Problem, said
 from sloproof.report import words
 from sloproof.spec.places import suggestion
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, TemplateSyntaxError
 
 PACKAGE = Path(__file__).parents[1]
 BUILT_IN = (PACKAGE / "_builtin" / "templates", PACKAGE.parent / "reports" / "templates")
@@ -30,8 +30,7 @@ def render(name: str, given: Mapping[str, Any], templates: Path | None) -> str:
     try:
         return _environment(templates).get_template(name).render(given)
     except TemplateSyntaxError as error:
-        where = error.filename or error.name or "template"
-        raise InvalidInput([Problem(where, error.lineno, "", str(error.message))]) from None
+        raise InvalidInput([_no_template(error)]) from None
     except UnicodeDecodeError as error:
         message = f"is not text in UTF-8: {error}"
         raise InvalidInput([Problem(str(templates), 0, "", message)]) from None
@@ -39,8 +38,7 @@ def render(name: str, given: Mapping[str, Any], templates: Path | None) -> str:
         place = _place(error, templates)
         if place is None:
             raise
-        message = f"can't be filled in: {type(error).__name__}: {error}"
-        raise InvalidInput([Problem(*place, "", message)]) from error
+        raise InvalidInput([Problem(*place, "", f"can't be filled in: {said(error)}")]) from error
 
 
 def template_problems(templates: Path) -> list[Problem]:
@@ -49,33 +47,47 @@ def template_problems(templates: Path) -> list[Problem]:
 
 
 def _problems(templates: Path) -> Iterator[Problem]:
+    environment = _environment(templates)
+    ours = {file.name for folder in BUILT_IN for file in folder.glob("*.html")}
+    own = sorted(templates.glob("*.html"))
+    used, all_read = set(ours), True
+    for file in own:
+        try:
+            included = _included(environment, file)
+        except InvalidInput as error:
+            yield from error.problems
+            all_read = False  # nobody knows what it would include
+            continue
+        used |= included
+        for name in sorted(included - ours):
+            if not (templates / name).is_file():
+                yield Problem(str(file), 0, "", f"there is no template {name!r} to include")
+    for file in own if all_read else ():
+        if file.name not in used:
+            message = "stands for no template of ours, and none of yours includes it"
+            yield Problem(str(file), 0, "", message + suggestion(file.name, ours))
+
+
+def _included(environment: Environment, file: Path) -> set[str]:
+    """The templates that one includes, by name; raises `InvalidInput` where it is none."""
     from jinja2 import TemplateSyntaxError
     from jinja2.meta import find_referenced_templates
 
-    environment = _environment(templates)
-    known = {file.name for folder in BUILT_IN for file in folder.glob("*.html")}
-    own = sorted(templates.glob("*.html"))
-    included: set[str] | None = known
-    for file in own:
-        try:
-            text = file.read_text("utf-8")
-            environment.compile(text, file.name, str(file))
-        except TemplateSyntaxError as error:
-            yield Problem(str(file), error.lineno, "", str(error.message))
-        except (OSError, UnicodeDecodeError) as error:
-            yield Problem(str(file), 0, "", f"can't be read as text in UTF-8: {error}")
-        else:
-            wanted = set(filter(None, find_referenced_templates(environment.parse(text))))
-            for name in sorted(wanted - known):
-                if not (templates / name).is_file():
-                    yield Problem(str(file), 0, "", f"there is no template {name!r} to include")
-            included = None if included is None else included | wanted
-            continue
-        included = None  # nobody knows what it would include
-    for file in own:
-        if included is not None and file.name not in included:
-            message = "stands for no template of ours, and none of yours includes it"
-            yield Problem(str(file), 0, "", message + suggestion(file.name, known))
+    try:
+        tree = environment.parse(file.read_text("utf-8"), file.name, str(file))
+        included = set(filter(None, find_referenced_templates(tree)))
+        environment.compile(tree, file.name, str(file))
+    except TemplateSyntaxError as error:
+        raise InvalidInput([_no_template(error)]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"can't be read as text in UTF-8: {error}"
+        raise InvalidInput([Problem(str(file), 0, "", message)]) from None
+    return included
+
+
+def _no_template(error: TemplateSyntaxError) -> Problem:
+    where = error.filename or error.name or "template"
+    return Problem(where, error.lineno, "", str(error.message))
 
 
 def _place(error: Exception, templates: Path | None) -> tuple[str, int] | None:

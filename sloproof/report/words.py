@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from sloproof.judge.drill import SuiteVerdict
 from sloproof.model.verdict import Claim, Number, Verdict
 
 NOTHING = "–"
@@ -184,7 +185,7 @@ def spoken(name: str) -> str:
     return clean(name).replace("_", " ")
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: Verdict | SuiteVerdict) -> str:
     """The verdict's sentence without its outcome, which stands beside it wherever it is shown."""
     text = clean(verdict.sentence).removeprefix(f"{verdict.outcome.value}: ")
     return text[:1].upper() + text[1:]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sloproof.contracts import Check, Duration, Evidence, Finding, Outcome, Source, Window
-from sloproof.judge.checks.steady_state import own_probes, probe_part
+from sloproof.judge.checks.steady_state import probe_part
+from sloproof.judge.facts import own_probes
 from sloproof.model.verdict import worst
 
 

@@ -19,7 +19,7 @@ from sloproof.contracts import (
     Window,
 )
 from sloproof.judge.assessment import assess
-from sloproof.judge.facts import effects_of
+from sloproof.judge.facts import own_probes
 from sloproof.judge.ratio import Count, as_number
 from sloproof.judge.study import slo_named
 from sloproof.judge.wording import percent
@@ -98,15 +98,3 @@ def probe_part(record: Record, name: str, window: Window) -> Part:
     outcome = Outcome.PASS if seen.ratio >= GOOD else Outcome.FAIL
     words = f"probe {name}: {percent(seen.ratio, beside=GOOD)} of {seen.total:,} samples good"
     return outcome, words, (as_number(f"probe {name}", seen),)
-
-
-def own_probes(record: Record) -> list[str]:
-    """The probes that are no fault's witness."""
-    witnesses = {
-        name
-        for effect in effects_of(record).values()
-        for plan in (effect.witness, *effect.neighbours)
-        if plan is not None
-        for name in plan.probes
-    }
-    return [name for name in record.probe_names if name not in witnesses]

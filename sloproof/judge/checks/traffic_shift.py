@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,7 +23,7 @@ from sloproof.contracts import (
     Window,
 )
 from sloproof.judge.faults import ProvenFault
-from sloproof.judge.ratio import Count, as_number
+from sloproof.judge.ratio import Count, as_number, needed
 from sloproof.judge.study import faults_of
 from sloproof.judge.wording import at, count, percent
 from sloproof.model.verdict import worst
@@ -111,14 +110,12 @@ class TrafficShift(Check):
             f"after {fault} on (at least {self.at_least}); before it "
             f"{percent(before.ratio or Fraction(0))} went to {self.source}"
         )
-        least = 1 if self.at_least.value == 1 else math.ceil(1 / (1 - self.at_least.value))
-        if shares[0].ratio >= self.at_least.value and shares[0].total < least:
-            return (
-                Outcome.INCONCLUSIVE,
-                f"{words}; of fewer than {count(least, 'call')} none may stay",
-            )
         if shares[0].ratio >= self.at_least.value:
-            return Outcome.PASS, words
+            least = needed(self.at_least.value)
+            if shares[0].total >= least:
+                return Outcome.PASS, words
+            few = f"of fewer than {count(least, 'call')} none may stay"
+            return Outcome.INCONCLUSIVE, f"{words}; {few}"
         if shares[1].ratio < self.at_least.value:
             return Outcome.FAIL, words
         return Outcome.INCONCLUSIVE, f"{words}; when exactly it began decides"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 
 from sloproof.contracts import Probe, ProbeSpec, Sample
+from sloproof.contracts.probe import BUSY
 from sloproof.run.probing.samples import SampleWriter
 
 GRACE_S = 1.0
@@ -70,7 +71,7 @@ class Series:
     def _launch(self, intended: int) -> None:
         if len(self._under_way) >= self._most:
             now = monotonic_ns()
-            self._writer.add(self._spec.name, (intended, now, now), Sample(ok=False, detail="busy"))
+            self._writer.add(self._spec.name, (intended, now, now), Sample(ok=False, detail=BUSY))
             return
         task = asyncio.get_running_loop().create_task(self._take(intended))
         self._under_way.add(task)
