@@ -11,6 +11,9 @@ from sloproof.spec.objectives import Slo
 CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
 """What shows nothing of a fault that nothing crossed."""
 
+PROBED = frozenset({Source.PROBES, Source.ROLES})
+"""What the prober takes samples for."""
+
 ROLES = ("role:", "lag:")
 """How the names of those probes begin that ask a store's copies what they are and have."""
 
@@ -37,7 +40,7 @@ def has_source(record: Record, source: Source) -> bool:
             for event in record.of_kind("source.read")
         )
         return listened or bool(record.of_kind("system"))
-    if source in (Source.PROBES, Source.ROLES):
+    if source in PROBED:
         roles = sum(name.startswith(ROLES) for name in record.probe_names)
         return bool(roles if source is Source.ROLES else len(record.probe_names) - roles)
     return record.has(source.value)

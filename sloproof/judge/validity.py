@@ -18,11 +18,9 @@ from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger
 from sloproof.judge.probed import probed
-from sloproof.judge.sources import CARRIED, slos_named
+from sloproof.judge.sources import CARRIED, PROBED, slos_named
 from sloproof.judge.study import Study
 
-PROBED = frozenset({Source.PROBES, Source.ROLES})
-"""What the prober samples."""
 TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.error"}
 """By which event a run that did not come to its end has said why already."""
 

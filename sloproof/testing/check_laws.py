@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sloproof.contracts import Check, Evidence, Finding, Outcome, Source, Window
+from sloproof.judge.sources import PROBED, ROLES
 from sloproof.record.reader import Record
 from sloproof.testing.moved import moved_record
 
@@ -139,10 +140,24 @@ def _without(record: Record, folder: Path, sources: Iterable[Source]) -> Record:
     (folder / "seal.json").unlink(missing_ok=True)
     told = Source.SYSTEM_EVENTS in sources
     for source in sources:
-        (folder / f"{source.value}.parquet").unlink(missing_ok=True)
+        if source not in PROBED:
+            (folder / f"{source.value}.parquet").unlink(missing_ok=True)
+        elif record.has("probes"):
+            _drop_samples(folder / "probes.parquet", source is Source.ROLES)
     everything = set(sources) == set(Source)
     kinds = {event.kind for event in record.events}
     dropped = {"system", "source.read"} if told else set()
     if everything:
         dropped = kinds - {"run.started", "phase", "run.finished"}
     return moved_record(Record(folder), folder.with_name(f"{folder.name}-less"), 0, drop=dropped)
+
+
+def _drop_samples(table: Path, roles: bool) -> None:
+    """Take out of a copy's samples those of the stores' roles, or all the others."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    samples = pq.read_table(table)
+    names = samples.column("probe").to_pylist()
+    kept = [str(name).startswith(ROLES) is not roles for name in names]
+    pq.write_table(samples.filter(pa.array(kept, pa.bool_())), table)
