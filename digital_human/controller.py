@@ -33,8 +33,7 @@ def build(config: CopyConfig, estate: Estate | None) -> Starlette:
     registry = process_registry()
     events = Events(Journal(Path(config.files["events"])), registry)
     folder = Path(config.files["folder"])
-    synchronous = config.settings.synchronous.enabled
-    custody = None if estate is None else Custody(estate, folder, synchronous=synchronous)
+    custody = None if estate is None else Custody(estate, folder, config.settings)
     watch = None
     if custody is not None:
         within = config.settings.healer.check_timeout

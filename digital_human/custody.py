@@ -13,6 +13,7 @@ from digital_human.loopback import request
 from digital_human.postgres.replication import wait_for
 from digital_human.postgres.server import Server
 from digital_human.roles import Roles
+from digital_human.settings import Settings
 
 TELL_S = 1.0
 
@@ -20,10 +21,10 @@ TELL_S = 1.0
 class Custody:
     """What can be done to the stores of an estate. Belongs to one event loop."""
 
-    def __init__(self, estate: Estate, folder: Path, *, synchronous: bool) -> None:
+    def __init__(self, estate: Estate, folder: Path, settings: Settings) -> None:
         self.estate = estate
         self._folder = folder
-        self._synchronous = synchronous
+        self._settings = settings
 
     @property
     def roles(self) -> Roles:
@@ -72,17 +73,18 @@ class Custody:
         """
         roles = self.roles.after(name)
         roles.write(self.estate.roles)
-        told = await asyncio.gather(*(self._tell(port, roles) for port in self._ports()))
+        ports = self._ports() if self._settings.repointing.enabled else []
+        told = await asyncio.gather(*(self._tell(port, roles) for port in ports))
         region = self.estate.stores[name].region
         self.estate.traffic.shift(region)
         return [
-            f"repointed {sum(told)} of {len(told)} dialogue copies to {name}",
+            f"repointed {sum(told)} of {len(self._ports())} dialogue copies to {name}",
             f"shifted traffic to region {region}",
         ]
 
     async def await_standbys(self, primary: str, standbys: Sequence[str]) -> None:
         """In synchronous mode, have commits on `primary` wait for these from now on."""
-        if self._synchronous:
+        if self._settings.synchronous.enabled:
             await wait_for(self.server(primary).dsn, standbys)
 
     async def warm(self, region: str, count: int) -> int:

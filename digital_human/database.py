@@ -82,6 +82,8 @@ async def found(
     for standby in others:
         link = topology.between(standby.name, primary.name)
         await standby.clone(LOOPBACK, link.listen, slot_of(standby.name))
+        if not settings.replication.enabled:
+            standby.follow_nobody()
         await start(standby.name)
     if settings.synchronous.enabled:
         await wait_for(primary.dsn, [standby.name for standby in others])

@@ -146,6 +146,20 @@ class SynchronousSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicationSettings:
+    """Whether the standby receives what the primary writes; else it stays as it was cloned."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RepointingSettings:
+    """Whether dialogue is told of a new primary; else it goes on with the one it knows."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSettings:
     """The two levels of cache before the store: in the copy, and in the region's Valkey."""
 
@@ -213,6 +227,8 @@ class Settings:
     regions: RegionsSettings = RegionsSettings()
     database: DatabaseSettings = DatabaseSettings()
     synchronous: SynchronousSettings = SynchronousSettings()
+    replication: ReplicationSettings = ReplicationSettings()
+    repointing: RepointingSettings = RepointingSettings()
     cache: CacheSettings = CacheSettings()
     failover: FailoverSettings = FailoverSettings()
     fencing: FencingSettings = FencingSettings()

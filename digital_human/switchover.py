@@ -7,7 +7,7 @@ import asyncio
 from digital_human.control import ControlError
 from digital_human.custody import Custody
 from digital_human.events import Events, Kind, Subject
-from digital_human.postgres import positions
+from digital_human.postgres import failover, positions
 from digital_human.postgres.errors import PostgresError
 from digital_human.recovery import RepairFailed
 from digital_human.store_recovery import POLL_S, rejoin, streams
@@ -45,6 +45,11 @@ async def fail_back(custody: Custody, to: str, gap: float, events: Events) -> st
         raise RepairFailed(f"{to} did not become the primary: {error}") from error
     for done in (f"promoted {to}", *await custody.crown(to)):
         events.emit(Kind.FIXED, subject, done)
+    try:
+        await failover.verify(custody.server(to).dsn)
+    except PostgresError as error:
+        raise RepairFailed(f"{to} is the primary, but {error}") from error
+    events.emit(Kind.VERIFIED, subject, f"{to} took a write and gave it back")
     how = await rejoin(custody, present)
     events.emit(Kind.REPAIRED, subject, f"{to} is the primary, {present} follows: {how}")
     return f"{to} is the primary, {present} follows: {how}"

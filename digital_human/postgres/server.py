@@ -169,6 +169,10 @@ class Server:
         self.binaries.write(self.data / "postgresql.auto.conf", text)
         self.binaries.write(self.data / "standby.signal", "")
 
+    def follow_nobody(self) -> None:
+        """Have a standby stay as it is from its next start on: it receives nothing more."""
+        self.binaries.write(self.data / "postgresql.auto.conf", "")
+
     async def ready(self, within: float = 1.0) -> bool:
         """Whether it answers a query."""
         try:

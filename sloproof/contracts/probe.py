@@ -15,6 +15,8 @@ from sloproof.model.units import Duration
 Params = dict[str, object]
 BUSY = "busy"
 """The detail of what stands in the place of a sample that was due while another was under way."""
+UNFINISHED = "unfinished"
+"""The detail of a sample that waited still when its probe ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ class Probe(ABC):
     at the end. Where `overlaps` is true, `sample` is awaited anew at each interval even while
     earlier ones wait for their answers. Elsewhere never two at a time on one object: an interval
     that finds the one before still running is a sample that isn't ok, with the detail `busy`.
+    Where `waits` is true, what a sample finds out is how long it waits: one that still does when
+    the probe ends is a sample, too, that isn't ok, with the detail `unfinished`. Elsewhere it is
+    dropped.
 
     What `open` or `__post_init__` raises makes the spec a broken one. A sample that outlives its
     time-out is cancelled.
@@ -96,6 +101,7 @@ class Probe(ABC):
 
     kind: ClassVar[str]
     overlaps: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
 
     async def open(self) -> None:
         """Prepare what all samples share; nothing by default."""

@@ -86,6 +86,21 @@ LATE = (
             INCONCLUSIVE,
             "b: when 75 writes came is not known",
         ),
+        # Nor had one that was still awaited when nobody looked any more.
+        (
+            ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 3s no nan unfinished"),
+            "run",
+            "2s",
+            FAIL,
+            "b: 75 writes of 115 took longer than 2s, the slowest 3 s",
+        ),
+        (
+            ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 3s no nan unfinished"),
+            "run",
+            "4s",
+            INCONCLUSIVE,
+            "b: when 75 writes came is not known",
+        ),
         (
             ("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 1ms no nan refused"),
             "run",
@@ -135,6 +150,17 @@ def test_after_the_fault_it_has_to_catch_up(
     """The fault ends at 15.0 to 15.05 s; the last late write is of 15.8 s, the next of 16 s."""
     check = Replication(store="db", at_most=Duration.parse(at_most), within=Duration.parse(within))
     found = judged(lagging(*LATE), tmp_path, check, "lag")
+    assert found.outcome is outcome, found.reason
+
+
+@pytest.mark.parametrize(("within", "outcome"), [("5s", FAIL), ("15s", INCONCLUSIVE)])
+def test_what_never_comes_again_has_not_caught_up(
+    tmp_path: Path, within: str, outcome: Outcome
+) -> None:
+    """Writes of the fault and of after it are still awaited at the end."""
+    never = lagging("0s 10s 200ms 5ms yes 0.004 -", "10s 25s 200ms 8s no nan unfinished")
+    check = Replication(store="db", at_most=Duration.parse("1s"), within=Duration.parse(within))
+    found = judged(never, tmp_path, check, "lag")
     assert found.outcome is outcome, found.reason
 
 

@@ -17,6 +17,11 @@ from tests.system.running import Bench
         ("region-link-partition", "failover", {"failover:conversations@between-regions"}),
         ("disk-full-on-primary", "failover", {"failover:conversations@full"}),
         ("cache-loss", "healer", {"self_healing:cache-a-1"}),
+        ("region-a-loss", "failover", {"recovery:store", "failover:conversations@loss"}),
+        ("disk-full-on-backup", "backup", {"backup:restored"}),
+        ("replication-lag", "replication", {"replication:conversations@baseline"}),
+        ("backup-restore", "backup", {"backup:restored"}),
+        ("failback", "repointing", {"recovery:to-b"}),
     ],
 )
 def test_without_its_mechanism_a_drill_fails(

@@ -19,6 +19,7 @@ from sloproof.contracts import (
     StoreName,
     Window,
 )
+from sloproof.contracts.probe import UNFINISHED
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.reigns import copies_of
 from sloproof.judge.study import faults_of
@@ -56,7 +57,7 @@ class Lag:
         """As its probe measured it; samples of what was no standby are left out."""
         counts = ~np.isin(samples.detail.astype(str), NO_STANDBY)
         waited = (samples.finished - samples.sent) / SECOND
-        late = samples.detail == "timeout"
+        late = np.isin(samples.detail.astype(str), ("timeout", UNFINISHED))
         took = np.where(samples.ok, samples.value, np.where(late, waited, np.nan))
         return cls(
             copy,
@@ -200,10 +201,11 @@ def _caught_up(
     if high is None and last is None:
         words = f"{lag.copy}: no write was made after {fault.name} had ended"
         return Outcome.INCONCLUSIVE, words, (number,)
-    words = (
-        f"{lag.copy} had caught up {span(low, high)} after {fault.name} had ended "
-        f"({after_warm_up(ended[0] - zero)}; at most {within})"
-    )
+    when = f"after {fault.name} had ended ({after_warm_up(ended[0] - zero)}; at most {within})"
+    if high is None:
+        words = f"{lag.copy} had not caught up {seconds(low)} {when}"
+    else:
+        words = f"{lag.copy} had caught up {span(low, high)} {when}"
     if low > within.ns:
         return Outcome.FAIL, words, (number,)
     timely = high is not None and high <= within.ns

@@ -3,7 +3,7 @@
 Each sample writes a message of its own into the primary's log (`pg_logical_emit_message`, which
 changes no table) and commits it; `value` is how many seconds later the standby has applied it, so
 that everything committed before is visible there. It is right for a primary that nobody writes to,
-too. A sample that timed out says that it took longer.
+too. A sample that timed out, or was `unfinished` when the run ended, says that it took longer.
 
 Details: `no primary` (none of the copies takes the write), `promoted` (the standby is none any
 more), and those of a connection: `refused`, `timeout`, `reset`, `closed`, `unreachable`,
@@ -82,6 +82,7 @@ class Replication(Probe):
 
     kind: ClassVar[str] = "replication"
     overlaps: ClassVar[bool] = True
+    waits: ClassVar[bool] = True
 
     copies: Sequence[str]
     standby: str

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 
 from sloproof.contracts import Probe, ProbeSpec, Sample
-from sloproof.contracts.probe import BUSY
+from sloproof.contracts.probe import BUSY, UNFINISHED
 from sloproof.run.probing.samples import SampleWriter
 
 GRACE_S = 1.0
@@ -43,7 +43,7 @@ class Series:
         self._ticking = asyncio.get_running_loop().create_task(self._tick(origin))
 
     async def end(self) -> None:
-        """Launch no more, give those under way `GRACE_S`, drop the rest, close the probe."""
+        """Launch no more, give those under way `GRACE_S`, end the rest, close the probe."""
         if self._ticking is not None:
             self._ticking.cancel()
         if self._under_way:
@@ -88,6 +88,11 @@ class Series:
         try:
             async with asyncio.timeout(self._spec.timeout.seconds):
                 sample = await self._probe.sample()
+        except asyncio.CancelledError:
+            if self._probe.waits:
+                sample = Sample(ok=False, detail=UNFINISHED)
+                self._writer.add(self._spec.name, (intended, sent, monotonic_ns()), sample)
+            raise
         except OSError as error:
             sample = Sample.failed(error)
         except Exception as error:  # noqa: BLE001 - a probe's defect must not pass for an outage

@@ -14,7 +14,7 @@ import pytest
 
 from sloproof.contracts import Duration, Probe, ProbeSpec, Sample
 from sloproof.run.probing.samples import SampleWriter, Taken, read_samples
-from sloproof.run.probing.series import Series
+from sloproof.run.probing.series import GRACE_S, Series
 
 EVERY = Duration(10_000_000)
 
@@ -33,6 +33,10 @@ class Stuck(Probe):
 
 class Endless(Stuck):
     overlaps: ClassVar[bool] = True
+
+
+class Waiting(Endless):
+    waits: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,28 @@ def test_each_sample_has_its_own_time_out(tmp_path: Path) -> None:
     assert {(taken.ok, taken.detail) for taken in found} == {(False, "timeout")}
     assert all(taken.finished - taken.sent >= 50_000_000 for taken in found)
     assert found[1].sent < found[0].finished
+
+
+@pytest.mark.parametrize(("kind", "details"), [(Endless, set()), (Waiting, {"unfinished"})])
+def test_what_is_still_awaited_at_the_end_counts_where_waiting_is_the_figure(
+    tmp_path: Path, kind: type[Probe], details: set[str]
+) -> None:
+    path = tmp_path / "samples.jsonl"
+
+    async def sampling() -> None:
+        writer = SampleWriter(path)
+        spec = ProbeSpec("p", "any", every=EVERY, timeout=Duration.of(20.0))
+        series = Series(spec, kind(), writer, report=lambda *_: None)
+        series.begin(0)
+        await asyncio.sleep(20 * EVERY.seconds)
+        await series.end()
+        writer.close()
+
+    asyncio.run(asyncio.wait_for(sampling(), 30))
+    found = list(read_samples(path))
+    assert {taken.detail for taken in found} == details
+    assert not any(taken.ok for taken in found)
+    assert all(taken.finished - taken.sent >= GRACE_S * 1e9 for taken in found)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
