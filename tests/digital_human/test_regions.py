@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,50 @@ def test_failing_back_loses_no_write(regions: Regions) -> None:
     assert written <= regions.notes("store-a-1")
     assert regions.follows("store-b-1") or eventually(lambda: regions.follows("store-b-1"))
     assert eventually(lambda: regions.note("there") == 201)
+
+
+def test_failing_back_is_verified_by_a_write_and_a_read(regions: Regions) -> None:
+    done = run("failback", "store-b-1", "--state", str(regions.path))
+    assert done.returncode == 0, done.stderr
+    assert regions.events("failback") == ["repairing", "contained", "fixed", "fixed", "fixed", "verified", "repaired"]
+    beats = regions.ask("store-b-1", "select count(*) from heartbeat where name = 'verify'")
+    assert beats == [(1,)]
+
+
+def test_a_dialogue_that_is_not_told_goes_on_with_the_old_primary(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json", "repointing=off")
+    try:
+        assert run("failback", "store-b-1", "--state", str(system.path)).returncode == 0
+        assert system.note("lost") == 503
+    finally:
+        system.stop()
+
+
+def test_a_standby_without_replication_stays_as_it_was_cloned(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json", "replication=off")
+    try:
+        assert system.note("here") == 201
+        assert not system.follows("store-b-1")
+        assert system.notes("store-b-1") == set()
+    finally:
+        system.stop()
+
+
+def test_backups_are_taken_on_schedule_and_old_ones_go(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json", "backup.every=2s", "backup.retention=1s")
+
+    def known() -> list[dict[str, Any]]:
+        told = run("backups", "--state", str(system.path)).stdout
+        found: list[dict[str, Any]] = json.loads(told)["backups"]
+        return found
+
+    try:
+        first = eventually(known)[0]["label"]
+        eventually(lambda: first not in [each["label"] for each in known()], within=40)
+        assert system.events("backup").count("backup_verified") >= 2
+        assert len(known()) <= 2
+    finally:
+        system.stop()
 
 
 def test_failing_back_to_where_one_is_or_cannot_be_says_so(regions: Regions) -> None:
