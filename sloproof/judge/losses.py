@@ -105,10 +105,19 @@ def uncovered(ledger: Ledger, faults: Sequence[ProvenFault], rpo: int) -> str:
 
 
 def named(ledger: Ledger, which: Mask, most: int = 20) -> str:
-    """The ids of some writes: the first of them, and how many more there are."""
-    ids = [str(each) for each in ledger.ids[which]]
-    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
-    return f"{', '.join(ids[:most])}{more}"
+    """The ids of some writes, those that follow on each other as "first to last".
+
+    After `most` such rows only how many writes there are beside them.
+    """
+    places = np.flatnonzero(which)
+    rows = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    ids = ledger.ids
+    said = [
+        f"{ids[row[0]]} to {ids[row[-1]]}" if len(row) > 1 else f"{ids[row[0]]}" for row in rows
+    ]
+    rest = sum(map(len, rows[most:]))
+    more = f" and {rest:,} more" if rest else ""
+    return f"{', '.join(said[:most])}{more}"
 
 
 def _begins(faults: Sequence[ProvenFault]) -> list[Interval]:

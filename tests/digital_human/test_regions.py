@@ -72,7 +72,8 @@ def test_failing_back_loses_no_write(regions: Regions) -> None:
 def test_failing_back_is_verified_by_a_write_and_a_read(regions: Regions) -> None:
     done = run("failback", "store-b-1", "--state", str(regions.path))
     assert done.returncode == 0, done.stderr
-    assert regions.events("failback") == ["repairing", "contained", "fixed", "fixed", "fixed", "verified", "repaired"]
+    steps = ["repairing", "contained", *["fixed"] * 3, "verified", "repaired"]
+    assert regions.events("failback") == steps
     beats = regions.ask("store-b-1", "select count(*) from heartbeat where name = 'verify'")
     assert beats == [(1,)]
 

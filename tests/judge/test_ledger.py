@@ -173,12 +173,20 @@ def test_what_nobody_read_back_has_no_figure(tmp_path: Path) -> None:
     assert (age.low, age.limits) == (None, ("rpo target",))
 
 
-def test_of_the_lost_the_first_twenty_are_named(tmp_path: Path) -> None:
-    found = judged(tmp_path, ledger(A, replace(B, lacks=range(900, 950))))
+def test_all_that_is_lost_is_named_row_by_row(tmp_path: Path) -> None:
+    lacks = [800, *range(900, 950), 960, 961]
+    found = judged(tmp_path, ledger(A, replace(B, lacks=lacks)))
     [note] = [note for note in found.finding.notes if note.startswith("lost: ")]
-    assert note.startswith(f"lost: {name_of(900)}, {name_of(901)}, ")
+    rows = (f"{name_of(900)} to {name_of(949)}", f"{name_of(960)} to {name_of(961)}")
+    assert note == f"lost: {', '.join((name_of(800), *rows))}"
+
+
+def test_of_the_rows_of_lost_writes_the_first_twenty_are_named(tmp_path: Path) -> None:
+    found = judged(tmp_path, ledger(A, replace(B, lacks=range(900, 960, 2))))
+    [note] = [note for note in found.finding.notes if note.startswith("lost: ")]
+    assert note.startswith(f"lost: {name_of(900)}, {name_of(902)}, ")
     assert note.count("run-1-") == 20
-    assert note.endswith(" and 30 more")
+    assert note.endswith(" and 10 more")
 
 
 def test_split_brain_is_counted_apart(tmp_path: Path) -> None:

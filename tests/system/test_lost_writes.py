@@ -36,9 +36,8 @@ CHANGES = {
 def regions(bench: Bench, request: pytest.FixtureRequest) -> Iterator[Bench]:
     """The reference system in two regions, which nobody stops at a run's end."""
     bench.settings["synchronous"] = request.param
-    bench.digital_human(
-        "up", "--profile=drill", "--detach", f"--set=synchronous={request.param}", "--set=limits=off"
-    )
+    sets = (f"--set=synchronous={request.param}", "--set=limits=off")
+    bench.digital_human("up", "--profile=drill", "--detach", *sets)
     yield bench
     bench.digital_human("down")
 
