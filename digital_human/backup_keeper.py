@@ -14,9 +14,9 @@ from typing import Any
 from digital_human.custody import Custody
 from digital_human.events import Events, Kind, Subject
 from digital_human.ports import Ports
-from digital_human.postgres.archive import flush
+from digital_human.postgres.archive import Archive, flush
 from digital_human.postgres.backup import Backup, backups, choose, expire, take
-from digital_human.postgres.errors import PostgresError
+from digital_human.postgres.errors import BackupError, PostgresError
 from digital_human.postgres.restore import restored
 from digital_human.postgres.server import Server
 from digital_human.postgres.verification import verify
@@ -77,20 +77,34 @@ class BackupKeeper:
     async def restore(self, until: datetime | None) -> dict[str, Any]:
         """Run a scratch server with what was committed up to a moment; one that ran before ends.
 
-        Raises `PostgresError`.
+        A living primary is asked for its last piece of log first; of a dead one the archive has
+        what it has, and `unflushed` says why that may not be all. Raises `PostgresError`, also
+        where the archive ends before the moment.
         """
         async with self._one:
             await self._restored.aclose()
             name = self._custody.primary
             archive = self._custody.estate.archive(name)
-            await flush(self._custody.server(name).dsn, archive)
+            unflushed = await self._flushed(name, archive)
             chosen = choose(archive, until)
             scratch = self._server(SCRATCH, self._port)
-            server = await self._restored.enter_async_context(
-                restored(chosen, archive, scratch, until=until)
-            )
+            try:
+                server = await self._restored.enter_async_context(
+                    restored(chosen, archive, scratch, until=until)
+                )
+            except BackupError as error:
+                raise BackupError(f"{error}{'; ' if unflushed else ''}{unflushed}") from error
             moment = None if until is None else until.isoformat()
-            return {"dsn": server.dsn, "backup": chosen.label, "until": moment}
+            told = {"dsn": server.dsn, "backup": chosen.label, "until": moment}
+            return told | ({"unflushed": unflushed} if unflushed else {})
+
+    async def _flushed(self, name: str, archive: Archive) -> str:
+        """Have the primary archive all that it wrote; why that can't be, or ""."""
+        try:
+            await flush(self._custody.server(name).dsn, archive)
+        except PostgresError as error:
+            return f"{name} could not archive its last piece of log: {error}"
+        return ""
 
     async def drop(self) -> None:
         """End the scratch server, if there is one."""

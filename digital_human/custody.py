@@ -57,6 +57,14 @@ class Custody:
         process = await ask(self._folder, {"command": "restart", "instance": name})
         return f"started {name} as process {process['pid']}"
 
+    async def runs(self, name: str) -> bool:
+        """Whether its process lives; True where nobody can tell."""
+        try:
+            processes = (await ask(self._folder, {"command": "list"}, within=2.0))["processes"]
+        except ControlError:
+            return True
+        return bool(processes[name]["running"])
+
     async def ending(self, name: str) -> str:
         """What became of its process, as far as the supervisor can tell."""
         try:

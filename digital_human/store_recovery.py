@@ -126,13 +126,15 @@ async def rejoin(custody: Custody, name: str) -> str:
 
 
 async def streams(custody: Custody, name: str, within: float) -> bool:
-    """Whether the primary streams to this copy within so many seconds."""
+    """Whether the primary streams to this copy within so many seconds; not if it died meanwhile."""
     try:
         async with asyncio.timeout(within):
             while True:
                 found = await lag(custody.server(custody.primary).dsn)
                 if any(each.standby == name and each.state == "streaming" for each in found):
                     return True
+                if not await custody.runs(name):
+                    return False
                 await asyncio.sleep(POLL_S)
     except (PostgresError, TimeoutError):
         return False

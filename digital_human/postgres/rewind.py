@@ -15,6 +15,7 @@ from digital_human.postgres.server import Server
 from digital_human.processes import spawn
 
 POLL_S = 0.02
+NOWHERE = "0/0"
 CLEAN = ("shut down", "shut down in recovery")
 # What a postmaster writes into the eighth line of `postmaster.pid` once it has replayed its WAL.
 UP = ("ready", "standby")
@@ -40,8 +41,12 @@ async def _close(old: Server, within: float) -> None:
     pg_rewind would do it as a primary. That ends in a checkpoint of its own: a standby that only
     crashed would have written WAL which its primary never wrote, and never follow it again.
     """
-    if await _state(old) in CLEAN:
+    told = await _controldata(old)
+    if told["Database cluster state"] in CLEAN:
         return
+    if (old.data / "backup_label").exists() or told["Backup start location"] != NOWHERE:
+        # What it lacks is with the primary that it was copied from: alone it would wait for ever.
+        raise CommandFailed("it died before it had all of what it was copied from")
     old.configure()
     old.binaries.write(old.data / "standby.signal", "")
     # It must listen somewhere; not where its clients would read what is about to be taken back.
@@ -63,17 +68,18 @@ async def _close(old: Server, within: float) -> None:
         process.wait()
         await old.vacate()
         ports.release()
-    if (state := await _state(old)) not in CLEAN:
+    state = (await _controldata(old))["Database cluster state"]
+    if state not in CLEAN:
         raise CommandFailed(f"the data was not shut down cleanly: {state}")
 
 
-async def _state(old: Server) -> str:
+async def _controldata(old: Server) -> dict[str, str]:
     told = await old.binaries.run("pg_controldata", str(old.data), home=old.folder)
-    for line in told.splitlines():
-        name, _, value = line.partition(":")
-        if name == "Database cluster state":
-            return value.strip()
-    raise CommandFailed("pg_controldata does not tell the state of the data")
+    lines = (line.partition(":") for line in told.splitlines())
+    found = {name: value.strip() for name, _, value in lines}
+    if missing := {"Database cluster state", "Backup start location"} - set(found):
+        raise CommandFailed(f"pg_controldata does not tell the {' and '.join(sorted(missing))}")
+    return found
 
 
 def _up(old: Server) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ class Regions(System):
             store, "select id from shard_0.notes union all select id from shard_1.notes"
         )
         return {row[0] for row in found}
+
+    def cached(self, region: str) -> set[str]:
+        """The keys that the region's Valkey has."""
+        port = self.state["services"][f"cache_{region}_1"]["port"]
+        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            connection.sendall(b"KEYS *\r\nQUIT\r\n")
+            with connection.makefile("rb") as answer:
+                lines = answer.read().decode().splitlines()
+        return {line for line in lines if not line.startswith(("$", "*", "+"))}
 
     def note(self, key: str) -> int:
         """Write a note through the gateway; the status of the answer."""

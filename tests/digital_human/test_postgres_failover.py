@@ -19,6 +19,7 @@ from digital_human.postgres.errors import FailoverError, Fenced, Unreachable
 from digital_human.postgres.failover import Upstream
 from digital_human.postgres.occupants import occupants
 from digital_human.postgres.server import Server
+from digital_human.processes import spawn
 from tests.postgres import Pair, Running, pair, server, servers, until
 
 
@@ -298,3 +299,28 @@ def test_it_fails_over_and_back_again(both: Pair, synchronous: bool) -> None:
         streams(new, old)
         assert asyncio.run(sql.value(new.dsn, "show synchronous_standby_names")) == ""
     assert notes(a) == notes(b) == {"on a", "on b"}
+
+
+def test_one_that_died_while_it_caught_up_is_rebuilt_at_once(both: Pair) -> None:
+    """Alone it would wait for ever for what only its new primary has."""
+    old, new = both.primary, both.standby
+    write(old, "both")
+    disconnect(new)
+    write(old, "lost")
+    both.kill_primary()
+    fail_over(both)
+    write(new, "new")
+    assert rejoin(old, new).detail == "rewound"
+    old.follow(LOOPBACK, 1, old.name)
+    both.running.processes[old.name] = spawn(old.command(), env=os.environ, log=old.log)
+    until((old.data / "backup_label.old").exists, "it did not begin")
+    both.running.kill(old)
+
+    step = rejoin(old, new)
+
+    assert "rebuilt" in step.detail
+    assert "died before it had all of what it was copied from" in step.detail
+    assert step.seconds < 20
+    both.running.start(old)
+    streams(new, old)
+    assert notes(old) == {"both", "new"}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.digital_human.regions import Regions
@@ -114,6 +115,27 @@ def test_backups_are_taken_on_schedule_and_old_ones_go(tmp_path: Path) -> None:
         system.stop()
 
 
+def test_a_backup_is_restored_though_the_primary_is_gone(tmp_path: Path) -> None:
+    system = Regions(tmp_path / "state.json", "failover=off", "healer.check_interval=60s")
+    try:
+        assert system.note("kept") == 201
+        done = run("backup", "--state", str(system.path))
+        assert done.returncode == 0, done.stderr
+        assert system.note("later") == 201
+        archived = "select last_archived_time > now() - interval '1s' from pg_stat_archiver"
+        assert eventually(lambda: system.ask("store-a-1", archived) == [(True,)])
+        system.send("store-a-1", signal.SIGKILL)
+        told = run("restore", "--state", str(system.path))
+        assert told.returncode == 0, told.stderr
+        answer = json.loads(told.stdout)
+        assert "could not archive its last piece of log" in answer["unflushed"]
+        with psycopg.connect(answer["dsn"]) as scratch:
+            rows = scratch.execute("select id from notes").fetchall()
+        assert {name for (name,) in rows} == {"kept", "later"}
+    finally:
+        system.stop()
+
+
 def test_failing_back_to_where_one_is_or_cannot_be_says_so(regions: Regions) -> None:
     for store, words in (("store-c-9", "no store"), ("store-a-1", "already")):
         done = run("failback", store, "--state", str(regions.path))
@@ -126,6 +148,7 @@ def test_a_lost_cache_costs_no_answer_and_comes_back_warm(regions: Regions) -> N
     assert http("GET", f"{regions.url}/sessions/{session}").status == 200
     eventually(lambda: "lesson" in regions.events("cache_lost"))
     assert "fixed" in regions.events("cache_lost")
+    assert f"session:{session}" in regions.cached("a")
     assert http("GET", f"{regions.url}/sessions/{session}").status == 200
 
 
