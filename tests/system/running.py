@@ -44,15 +44,24 @@ class Bench:
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    """The variables that a run is given."""
+
+    def __post_init__(self) -> None:
+        self.settings.setdefault("state", str(self.system))
 
     @property
     def system(self) -> Path:
         return self.folder / "digital-human" / "state.json"
 
     @property
+    def state(self) -> Path:
+        """Where sloproof keeps what lives."""
+        return self.folder / "state"
+
+    @property
     def environment(self) -> dict[str, str]:
         """Where its state goes, and where `python -m digital_human` is found."""
-        here = {"SLOPROOF_STATE_DIR": str(self.folder / "state"), "PYTHONPATH": str(ROOT)}
+        here = {"SLOPROOF_STATE_DIR": str(self.state), "PYTHONPATH": str(ROOT)}
         return {**os.environ, **here}
 
     @property
@@ -76,7 +85,7 @@ class Bench:
         return file
 
     def argv(self, experiment: str | Path, *more: str) -> list[str]:
-        given = {"state": str(self.system), **self.settings}
+        given = self.settings
         sets = [f"--set={name}={value}" for name, value in given.items()]
         file = str(ROOT / "experiments" / f"{experiment}.yaml")
         if isinstance(experiment, Path):
