@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sloproof.contracts import Effect, ProbeSpec, Repeat, Where, Witness
-from sloproof.errors import PlatformError
+from sloproof.errors import Lacking, PlatformError
 from sloproof.model.target import Target
 from sloproof.run.crew import Crew
 from sloproof.run.selection import resolve, resolve_again
@@ -78,7 +78,7 @@ class Planner:
     def _plan(self, plan: FaultPlan, occurrence: int) -> Planned:
         lacking = [self.crew.platform.lacks(need) for need in plan.fault.uses()]
         if any(lacking):
-            raise PlatformError(f"fault {plan.name}: {'; '.join(filter(None, lacking))}")
+            raise Lacking(f"fault {plan.name}: {'; '.join(filter(None, lacking))}")
         return self._planned(plan, resolve(plan, self.crew.platform, self.seed, occurrence))
 
     def _planned(self, plan: FaultPlan, where: Where) -> Planned:
