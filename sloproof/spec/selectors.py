@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
-from sloproof.contracts import BreaksVolumes, Duration, Fault, FillsVolumes, SlowsVolumes
+from sloproof.contracts import (
+    BreaksVolumes,
+    CutsLinks,
+    Duration,
+    Fault,
+    FillsVolumes,
+    SlowsVolumes,
+)
 from sloproof.model.target import Finder, Target, TargetLink
 from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.spec.places import Place, Problems, suggestion
+
+Span = tuple[Duration, Duration]
 
 _FITTING = {
     "instances": ("service", "instance", "region", "labels", "store", "role", "pick"),
@@ -117,7 +126,9 @@ def check_selectors(
             wanted[n] = _check_matches(aim, target, place, problems)
         if points_at == "volumes":
             _check_budget(aim, target, place, problems)
-    _check_fights(plans, {n: found for n, found in wanted.items() if n in plans}, problems)
+    planned = {n: found for n, found in wanted.items() if n in plans}
+    _check_fights(plans, planned, problems)
+    _check_hidden(plans, planned, problems)
 
 
 def _given(where: Selector) -> list[str]:
@@ -237,6 +248,30 @@ def _check_fights(
             problems.add(("spec", "faults", other), message)
 
 
+def _check_hidden(
+    plans: Mapping[int, FaultPlan], wanted: Mapping[int, set[str]], problems: Problems
+) -> None:
+    """What is in force only where nothing passes meets nobody, and no witness sees it."""
+    for cut, other in permutations(sorted(wanted), 2):
+        both = wanted[cut] & wanted[other]
+        cuts = CutsLinks in plans[cut].fault.needs and plans[cut].fault.points_at == "links"
+        if not both or not cuts or plans[cut].fault.kind == plans[other].fault.kind:
+            continue
+        if _inside(_spans(plans[other]), _spans(plans[cut])):
+            message = (
+                f"is in force only while {plans[cut].name} lets nothing pass on {min(both)}: "
+                f"nobody would meet it"
+            )
+            problems.add(("spec", "faults", other), message)
+
+
+def _inside(inner: Sequence[Span], outer: Sequence[Span]) -> bool:
+    """Whether each of some spans lies in one of the others; not so without any."""
+    return bool(inner) and all(
+        any(begin <= low and high <= end for begin, end in outer) for low, high in inner
+    )
+
+
 def _overlap(one: FaultPlan, other: FaultPlan) -> bool:
     """Whether they are in force at one time, so far as times are known beforehand."""
     return any(
@@ -246,7 +281,7 @@ def _overlap(one: FaultPlan, other: FaultPlan) -> bool:
     )
 
 
-def _spans(plan: FaultPlan) -> list[tuple[Duration, Duration]]:
+def _spans(plan: FaultPlan) -> list[Span]:
     if plan.at is None:
         return []
     length = plan.for_ or Duration(1)
