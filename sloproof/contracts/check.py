@@ -44,6 +44,12 @@ class Source(StrEnum):
     ROLES = "roles"
 
 
+PROBED = frozenset({Source.PROBES, Source.ROLES})
+"""What the prober takes samples for."""
+ROLES = ("role:", "lag:")
+"""How the names of those probes begin that ask a store's copies what they are and have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A half-open stretch of the run, nanoseconds from its origin, with a name for people."""

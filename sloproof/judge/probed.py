@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloproof.contracts import Sense
+from sloproof.contracts.check import ROLES
 from sloproof.contracts.probe import BUSY
 from sloproof.judge.agreement import same_door
 from sloproof.judge.case import Case
 from sloproof.judge.exposure import MARKING
 from sloproof.judge.facts import EffectFacts, LinkTarget, own_probes
 from sloproof.judge.faults import ProvenFault
-from sloproof.judge.sources import ROLES
 from sloproof.judge.wording import SECOND
 from sloproof.record.reader import Samples
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 from sloproof.contracts import Check, Source
+from sloproof.contracts.check import PROBED, ROLES
 from sloproof.record.reader import Record
 from sloproof.spec.objectives import Slo
 
 CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
 """What shows nothing of a fault that nothing crossed."""
-
-PROBED = frozenset({Source.PROBES, Source.ROLES})
-"""What the prober takes samples for."""
-
-ROLES = ("role:", "lag:")
-"""How the names of those probes begin that ask a store's copies what they are and have."""
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sloproof.contracts import Finding, Outcome, Source, Window
+from sloproof.contracts.check import PROBED
 from sloproof.judge.agreement import contradiction
 from sloproof.judge.assessment import assess
 from sloproof.judge.case import Case, changes_load
@@ -18,7 +19,7 @@ from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger
 from sloproof.judge.probed import probed
-from sloproof.judge.sources import CARRIED, PROBED, slos_named
+from sloproof.judge.sources import CARRIED, slos_named
 from sloproof.judge.study import Study
 
 TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.error"}

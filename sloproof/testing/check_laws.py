@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sloproof.contracts import Check, Evidence, Finding, Outcome, Source, Window
-from sloproof.judge.sources import PROBED, ROLES
+from sloproof.contracts.check import PROBED, ROLES
 from sloproof.record.reader import Record
 from sloproof.testing.moved import moved_record
 
