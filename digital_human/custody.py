@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from digital_human.control import ControlError, ask
 from digital_human.estate import Estate
@@ -60,18 +61,16 @@ class Custody:
     async def runs(self, name: str) -> bool:
         """Whether its process lives; True where nobody can tell."""
         try:
-            processes = (await ask(self._folder, {"command": "list"}, within=2.0))["processes"]
+            return bool((await self._process(name))["running"])
         except ControlError:
             return True
-        return bool(processes[name]["running"])
 
     async def ending(self, name: str) -> str:
         """What became of its process, as far as the supervisor can tell."""
         try:
-            processes = (await ask(self._folder, {"command": "list"}, within=2.0))["processes"]
+            process = await self._process(name)
         except ControlError as error:
             return f"unknown: {error}"
-        process = processes[name]
         return "running, but not to be reached" if process["running"] else str(process["ending"])
 
     async def crown(self, name: str) -> list[str]:
@@ -108,6 +107,12 @@ class Custody:
             if answer.status == 200:
                 return int(json.loads(answer.body)["warmed"])
         return 0
+
+    async def _process(self, name: str) -> Mapping[str, Any]:
+        """What the supervisor knows of its process. Raises `ControlError`."""
+        processes = (await ask(self._folder, {"command": "list"}, within=2.0))["processes"]
+        found: Mapping[str, Any] = processes[name]
+        return found
 
     def _ports(self) -> list[int]:
         return [user.port for user in self.estate.users.values()]

@@ -19,9 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from digital_human.ports import LOOPBACK
 from sloproof.effects.postgres import Connection
 from sloproof.effects.replay_delay import IN_USE
+from sloproof.record.reader import Record
+from sloproof.record.schema import WriteOutcome
 from tests.postgres import Pair, pair
 from tests.system.running import LONGEST, Ran
 from tests.truth.bench import Bench
@@ -236,3 +240,15 @@ def drill(folder: Path, *, healed: bool = True) -> Iterator[Drill]:
         finally:
             if healed:
                 healer.end()
+
+
+def ids(dsn: str) -> set[str]:
+    """What stands in a copy, asked by nobody but this test."""
+    with psycopg.connect(dsn) as connection:
+        return {name for (name,) in connection.execute("select id from drill").fetchall()}
+
+
+def written(record: Record, outcome: WriteOutcome) -> set[str]:
+    """The ids of the writes that ended so, as the ledger noted them."""
+    table = record.table("writes")
+    return set(table["id"][table["outcome"] == outcome])

@@ -25,7 +25,7 @@ from sloproof.errors import EffectError
 from sloproof.record.reader import Record
 from sloproof.record.schema import WriteOutcome
 from tests.resources.conftest import library
-from tests.system.drills import CALM, Drill, DrillBench, drill, said
+from tests.system.drills import CALM, Drill, DrillBench, drill, ids, said, written
 from tests.system.running import soon
 from tests.truth.bench import Ended
 from tests.volumes import fill, small_disk
@@ -89,23 +89,11 @@ def numbers(ended: Ended, claim: str) -> dict[str, int]:
     return {number["name"]: number["value"] for number in found["numbers"]}
 
 
-def ids(dsn: str) -> set[str]:
-    """What stands in a copy, asked by nobody but this test."""
-    with psycopg.connect(dsn) as connection:
-        return {name for (name,) in connection.execute("select id from drill").fetchall()}
-
-
 def role(server: Server) -> str:
     """What a server says that it is; "" where it says nothing, or not yet."""
     with suppress(EffectError):
         return ROLES[said(server.dsn, "select pg_is_in_recovery()")]
     return ""
-
-
-def written(record: Record, outcome: WriteOutcome) -> set[str]:
-    """The ids of the writes that ended so, as the ledger noted them."""
-    table = record.table("writes")
-    return set(table["id"][table["outcome"] == outcome])
 
 
 def jump(run: subprocess.Popen[str], bench: DrillBench, seconds: int) -> None:

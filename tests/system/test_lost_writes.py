@@ -11,6 +11,7 @@ import pytest
 
 from sloproof.record.reader import Record
 from sloproof.record.schema import WriteOutcome
+from tests.system.drills import written
 from tests.system.running import Bench
 
 CUT = """  faults:
@@ -54,8 +55,7 @@ def kept(bench: Bench) -> set[str]:
 @pytest.mark.timeout(300)
 def test_the_lost_writes_of_a_killed_primary_are_counted_truly(regions: Bench) -> None:
     ran = regions.run(regions.amended("primary-kill", CHANGES))
-    writes = Record(Path(ran.said["record"])).table("writes")
-    acknowledged = set(writes["id"][writes["outcome"] == WriteOutcome.ACKNOWLEDGED])
+    acknowledged = written(Record(Path(ran.said["record"])), WriteOutcome.ACKNOWLEDGED)
     lost = acknowledged - kept(regions)
     [claim] = [each for each in ran.said["claims"] if each["id"] == "data_loss:notes"]
     counted = {number["name"]: number["value"] for number in claim["numbers"]}
