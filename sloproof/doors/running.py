@@ -21,7 +21,7 @@ from sloproof.doors.judging import VERDICT, claim_body, judged, write_page
 from sloproof.doors.loading import Wanted, load
 from sloproof.doors.outlook import refuse_before_running
 from sloproof.doors.planning import refuse_without_verdict
-from sloproof.errors import HarnessError, SloproofError
+from sloproof.errors import HarnessError, Lacking, SloproofError
 
 if TYPE_CHECKING:
     from sloproof.judge.drill import SuiteVerdict
@@ -65,6 +65,8 @@ class Ran:
     unreverted: tuple[str, ...] = ()
     report: Path | None = None
     broke: int = 0
+    lacking: bool = False
+    """It failed for want of a capability of the platform or the host."""
 
     @property
     def status(self) -> int:
@@ -89,6 +91,7 @@ class Ran:
             "claims": [claim_body(claim) for claim in verdict.claims] if verdict else [],
             "how": self.how,
             "reason": self.reason,
+            "lacking": self.lacking,
             "unreverted": list(self.unreverted),
             "report": str(self.report) if self.report else None,
         }
@@ -197,6 +200,7 @@ def _not_run(name: str, error: SloproofError, mask: Callable[[str], str]) -> Ran
         reason=reason,
         unreverted=unreverted,
         broke=error.exit_status,
+        lacking=isinstance(error, Lacking),
     )
 
 
@@ -208,6 +212,7 @@ def _judge_one(loaded: Loaded, result: RunResult, settings: Settings) -> Ran:
         folder=result.record,
         run=result.run,
         unreverted=tuple(result.unreverted),
+        lacking=result.lacking,
     )
     try:
         ran = _with_verdict(ran, result.record)

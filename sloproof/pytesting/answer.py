@@ -27,7 +27,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The end of one run. `exit_status` is the engine's, by the table of the command line."""
+    """The end of one run. `exit_status` is the engine's, by the table of the command line.
+
+    `lacking` means that it failed for want of a capability of the platform or the host.
+    """
 
     exit_status: int
     outcome: str
@@ -37,6 +40,7 @@ class Answer:
     report: str
     trouble: str
     unreverted: tuple[str, ...]
+    lacking: bool
     claims: Mapping[str, Judged]
 
 
@@ -62,6 +66,7 @@ def read_answer(returncode: int | None, stdout: str, stderr: str) -> Answer:
         report=str(body.get("report") or ""),
         trouble=trouble,
         unreverted=tuple(map(str, body.get("unreverted") or ())),
+        lacking=bool(body.get("lacking")),
         claims={claim.id: claim for claim in claims},
     )
 

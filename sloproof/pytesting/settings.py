@@ -17,12 +17,22 @@ ASKED = pytest.StashKey[tuple[Path, ...]]()
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare `--inconclusive` and the ini values."""
-    parser.getgroup("sloproof").addoption(
+    """Declare `--inconclusive`, `--lacking` and the ini values."""
+    group = parser.getgroup("sloproof")
+    group.addoption(
         "--inconclusive",
         choices=("error", "skip"),
         default="error",
         help="What a claim that came out INCONCLUSIVE is: an error at set-up (default) or a skip.",
+    )
+    group.addoption(
+        "--lacking",
+        choices=("error", "skip"),
+        default="error",
+        help=(
+            "What an experiment is that this host or platform lacks something for, as root: "
+            "an error at set-up (default) or a skip."
+        ),
     )
     parser.addini(
         "sloproof_paths",
@@ -53,6 +63,11 @@ def runs_folder(config: pytest.Config) -> Path:
 def skips_inconclusive(config: pytest.Config) -> bool:
     """Whether INCONCLUSIVE is a skip rather than an error."""
     return bool(config.getoption("inconclusive") == "skip")
+
+
+def skips_lacking(config: pytest.Config) -> bool:
+    """Whether an experiment that can't be run here is a skip rather than an error."""
+    return bool(config.getoption("lacking") == "skip")
 
 
 def runs_nothing(config: pytest.Config) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from sloproof.contracts import Effect
-from sloproof.errors import HarnessError, PlatformError, SloproofError, said
+from sloproof.errors import HarnessError, Lacking, PlatformError, SloproofError, said
 from sloproof.record.writer import RecordWriter
 from sloproof.run.closing import attempt, collect, discard, drain, outcome, restore_all
 from sloproof.run.crew import Crew
@@ -65,6 +65,7 @@ class Engine:
         self._timeline = Timeline.of(experiment.faults)
         self._watching = False
         self._loading = False
+        self._lacking = False
         self._start = TargetStart(crew)
 
     def run(self) -> RunResult:
@@ -85,6 +86,7 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - the engine's edge: whatever it is, wind up
             self._tell.forgive()
             how, reason = "failed", said(error)
+            self._lacking = isinstance(error, Lacking)
             trace = "" if isinstance(error, SloproofError) else traceback.format_exc()
             self._tell("harness.error", where=self._watch.phase, error=reason, trace=trace)
         return self._wind_up(how, reason)
@@ -223,7 +225,7 @@ class Engine:
         self._tell("run.finished", how=how, reason=reason)
         sealed = attempt(self._record.seal)
         how, reason = outcome(how, reason, [sealed, self._tell.lost])
-        return RunResult(self._run, self._record.folder, how, reason, left)
+        return RunResult(self._run, self._record.folder, how, reason, left, self._lacking)
 
     def _measure(self) -> None:
         """Let load and prober end and write down what was seen."""

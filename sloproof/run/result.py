@@ -31,6 +31,7 @@ class RunResult:
     """The record, how the run ended (`completed`, `stopped`, `interrupted`, `failed`) and why.
 
     `unreverted` says for each effect that is left what it is and how to undo it by hand.
+    `lacking` means that it failed for want of a capability of the platform or the host.
     """
 
     run: str
@@ -38,6 +39,7 @@ class RunResult:
     how: str
     reason: str = ""
     unreverted: tuple[str, ...] = ()
+    lacking: bool = False
 
 
 class EndEarly(Exception):

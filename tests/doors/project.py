@@ -133,6 +133,7 @@ class Project:
             "claims": [_claim(f"slo:{name}", outcome) for name, outcome in claims.items()],
             "how": "completed",
             "reason": "",
+            "lacking": False,
             "unreverted": [],
             "report": f"runs/{file.stem}/report.html",
         }

@@ -47,6 +47,34 @@ def test_outcomes_are_pytests_own(
     assert done.status == status
 
 
+@pytest.mark.parametrize(
+    ("lacking", "options", "counts"),
+    [
+        (True, [], {"error": 2}),
+        (True, ["--lacking=skip"], {"skipped": 2}),
+        (False, ["--lacking=skip"], {"error": 2}),
+    ],
+)
+def test_what_a_host_lacks_may_be_a_skip_but_nothing_else_that_failed(
+    project: Project, lacking: bool, options: list[str], counts: dict[str, int]
+) -> None:
+    project.experiment(
+        claims={"a": "INCONCLUSIVE", "b": "INCONCLUSIVE"},
+        status=4,
+        how="failed",
+        reason="rules about packets need root",
+        lacking=lacking,
+    )
+    done = project.pytest("experiments/", "-ra", *options)
+    assert done.has(**counts), done.out
+    assert "rules about packets need root" in done.out
+
+
+def test_what_is_left_behind_is_no_skip(project: Project) -> None:
+    project.experiment(status=5, how="failed", reason="no root", lacking=True)
+    assert project.pytest("experiments/", "--lacking=skip").status == 15
+
+
 def test_claims_of_one_run_differ(project: Project) -> None:
     project.experiment(claims={"a": "PASS", "b": "FAIL", "c": "INCONCLUSIVE"})
     assert project.pytest("experiments/").has(passed=1, failed=1, error=1)

@@ -126,6 +126,7 @@ def test_the_object_of_one_run(sloproof: CommandLine, rooms: Rooms, project: Pro
         ],
         "how": "completed",
         "reason": "",
+        "lacking": False,
         "unreverted": [],
         "report": "runs/run-slow/report.html",
     }

@@ -222,6 +222,7 @@ def test_a_fault_that_finds_nothing_to_strike_fails_the_run(simulation: Simulati
     result = simulation.run(experiment(plan))
     assert result.how == "failed"
     assert "nothing that lives now matches" in result.reason
+    assert not result.lacking
 
 
 def test_a_platform_that_lacks_what_a_fault_needs_says_so(simulation: Simulation) -> None:
@@ -229,6 +230,7 @@ def test_a_platform_that_lacks_what_a_fault_needs_says_so(simulation: Simulation
     result = simulation.run(experiment(plan))
     assert result.how == "failed"
     assert "memory has no ResetsLinks" in result.reason
+    assert result.lacking
 
 
 def test_a_lost_guardian_ends_the_run(simulation: Simulation) -> None:

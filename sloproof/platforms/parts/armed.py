@@ -23,7 +23,7 @@ from sloproof.effects.page import Page, PageEffect, page_of
 from sloproof.effects.skew import Skew
 from sloproof.effects.unresolved import NAMES, Unresolved
 from sloproof.effects.witness import witness_to_json
-from sloproof.errors import EffectError, PlatformError
+from sloproof.errors import EffectError, Lacking, PlatformError
 from sloproof.platforms.parts.described import Described
 
 LIBRARY = "/sloproof-shim.so"
@@ -107,12 +107,12 @@ class Armed(Described, SkewsClocks, FailsNames):
         """The page that is this copy's and nobody else's."""
         page = _page_of(instance)
         if page is not None and _in_go(instance):
-            raise PlatformError(
+            raise Lacking(
                 f"{instance.name} is written in Go: it asks the kernel itself and looks "
                 "names up without the system's C library, so it can't be armed"
             )
         if page is None:
-            raise PlatformError(
+            raise Lacking(
                 f"{instance.name} is not armed: start it by `sloproof arm -- COMMAND`. Programs "
                 "without the system's C library (static ones, those in Go) can't be armed"
             )

@@ -30,7 +30,7 @@ from sloproof.effects.packet_loss import PacketLoss
 from sloproof.effects.ruled_packets import RuledPackets
 from sloproof.effects.running import run
 from sloproof.effects.witness import witness_to_json
-from sloproof.errors import EffectError, PlatformError
+from sloproof.errors import EffectError, Lacking, PlatformError
 from sloproof.platforms.parts.proxied import PATIENCE, Passage, Proxied
 
 EVERY_LOSS = Duration(10_000_000)
@@ -153,7 +153,7 @@ def _listener(passage: Passage) -> Incarnation:
         return here
     there = [] if passage.host.startswith("127.") else elsewhere(passage.port)
     if there and shutil.which("nsenter") is None:
-        raise PlatformError(
+        raise Lacking(
             f"{passage.host}:{passage.port} is in another network, which `nsenter` would enter: "
             f"`apt install util-linux` helps"
         )

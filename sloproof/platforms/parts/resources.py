@@ -23,7 +23,7 @@ from sloproof.effects.cgroups import Group, group_of
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.stress import Stress
 from sloproof.effects.witness import witness_to_json
-from sloproof.errors import EffectError, PlatformError
+from sloproof.errors import EffectError, Lacking, PlatformError
 from sloproof.platforms.parts.described import Described
 
 OFTEN = Duration(200_000_000)
@@ -47,7 +47,7 @@ class Pressed(Described, LoadsCpu, PressesMemory):
         wanted = cores * float(load)
         limit = group.cpu_limit()
         if limit is None:
-            raise PlatformError(_unlimited(instance, group, "CPU quota", "cpu.max", "cpu.cfs_*_us"))
+            raise Lacking(_unlimited(instance, group, "CPU quota", "cpu.max", "cpu.cfs_*_us"))
         if limit > (most := (os.cpu_count() or 1) - OURS):
             raise PlatformError(
                 f"{instance.name} may use {limit:g} processors of {os.cpu_count()}, which leaves "
@@ -76,7 +76,7 @@ class Pressed(Described, LoadsCpu, PressesMemory):
         limit = group.memory_limit()
         if limit is None:
             names = ("memory.max", "memory.limit_in_bytes")
-            raise PlatformError(_unlimited(instance, group, "memory limit", *names))
+            raise Lacking(_unlimited(instance, group, "memory limit", *names))
         left = max(0, group.memory_left() - FREE)
         if size.bytes > left:
             raise PlatformError(
@@ -113,7 +113,7 @@ class Pressed(Described, LoadsCpu, PressesMemory):
         """The group that is this copy's and nobody else's."""
         group = _group_of(instance, controller)
         if group.shared:
-            raise PlatformError(
+            raise Lacking(
                 f"{instance.name} is in the {controller} cgroup {group.folder}, where the harness "
                 "is, too: start it in one of its own, with a limit (systemd-run --scope -p "
                 "CPUQuota=50% -p MemoryMax=512M, or what starts your services)"

@@ -32,7 +32,7 @@ from sloproof.effects.place import Place
 from sloproof.effects.room import free_of, size_of
 from sloproof.effects.slow_volume import SlowVolume, control_of
 from sloproof.effects.witness import witness_to_json
-from sloproof.errors import PlatformError
+from sloproof.errors import Lacking, PlatformError
 from sloproof.model.state_folder import state_dir
 from sloproof.model.stores import Volume
 from sloproof.platforms.parts.described import Described
@@ -92,12 +92,12 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         found = self._located(volume)
         mount = found.place.mount()
         if found.budget or mount is None:
-            raise PlatformError(
+            raise Lacking(
                 f"volume {volume} is a plain folder with a budget: it can't fail without all that "
                 "is beside it. Mount a small ext4 there (see `volumes` in docs/targets.md)"
             )
         if mount.kind != "ext4" or Backing.of(mount.source) is None:
-            raise PlatformError(
+            raise Lacking(
                 f"volume {volume} is {mount.kind} on {mount.source}: only an ext4 on a loop device "
                 "can be made to fail and be healed (see `volumes` in docs/targets.md)"
             )
@@ -115,7 +115,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         found = self._located(volume)
         control = Place(control_of(found.place.path), found.place.anchor).reached
         if not Path(control).exists():
-            raise PlatformError(
+            raise Lacking(
                 f"volume {volume} was not armed for slow I/O: start the target by "
                 "`sloproof arm --slow-disk …` (see `volumes` in docs/targets.md)"
             )
@@ -214,7 +214,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
 
     def _check_mount(self, name: str, place: Place, device: int) -> None:
         if place.mount() is None:
-            raise PlatformError(
+            raise Lacking(
                 f"volume {name}: nothing is mounted at {place.path}: a volume has a size of its "
                 "own. Mount a small file system there, or give it a `budget` "
                 "(see `volumes` in docs/targets.md)"
