@@ -211,7 +211,8 @@ def _fault_words(fault: Mapping[str, Any], seed: int) -> str:
     fields = ", ".join(f"{name} {_plain(value)}" for name, value in fault["with"].items())
     where = ", ".join(fault["matches"]) or "–"
     if fault["role"]:
-        where = f"the {fault['role']} of {where}"
+        volume = where.startswith("volume ")
+        where = f"{where} of the {fault['role']}" if volume else f"the {fault['role']} of {where}"
     pick = f" ({_pick_words(fault, seed)})" if fault["pick"] else ""
     needs = ", ".join(fault["needs"]) or "nothing"
     what = f"{fault['inject']} {fields}".strip()

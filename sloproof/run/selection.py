@@ -52,7 +52,7 @@ def resolve(plan: FaultPlan, on: Platform, seed: int, occurrence: int) -> Where:
     if plan.fault.points_at == "regions":
         return _region(where.region or "", on, plan.name)
     if plan.fault.points_at == "volumes":
-        return _volume(where.volume or "", draw, on)
+        return _volume(where, draw, on)
     return Where()
 
 
@@ -75,11 +75,19 @@ def _region(region: str, on: Platform, fault: str) -> Where:
     return Where(instances=copies, links=links)
 
 
-def _volume(name: str, draw: Draw, on: Platform) -> Where:
-    """The volume and whoever has its data there: that is who meets the fault."""
+def _volume(where: Selector, draw: Draw, on: Platform) -> Where:
+    """The volume and whoever has its data there: that is who meets the fault.
+
+    Where a role is asked for, it is no other volume's holder that is struck, but nobody.
+    """
+    name = where.volume or ""
     if name not in on.volumes():
         raise PlatformError(f"fault {draw.fault}: the target has no volume {name}")
     holder = on.holder_of(name)
+    if where.role is not None:
+        if holder is None:
+            raise PlatformError(f"fault {draw.fault}: nobody who lives now has volume {name}")
+        _in_role(where.role, [holder], on, draw.fault)
     return Where(volumes=(name,), instances=(holder,) if holder else ())
 
 

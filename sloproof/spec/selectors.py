@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations, permutations
 
 from sloproof.contracts import (
     BreaksVolumes,
-    CutsLinks,
-    Duration,
     Fault,
     FillsVolumes,
     SlowsVolumes,
 )
 from sloproof.model.target import Finder, Target, TargetLink
+from sloproof.spec.contention import check_contention
 from sloproof.spec.experiment import FaultPlan, Pick, Selector
 from sloproof.spec.places import Place, Problems, suggestion
-
-Span = tuple[Duration, Duration]
 
 _FITTING = {
     "instances": ("service", "instance", "region", "labels", "store", "role", "pick"),
     "links": ("from", "to", "pick"),
-    "volumes": ("volume", "pick"),
+    "volumes": ("volume", "role", "pick"),
     "regions": ("region",),
     "load": (),
     "nothing": (),
@@ -126,9 +122,9 @@ def check_selectors(
             wanted[n] = _check_matches(aim, target, place, problems)
         if points_at == "volumes":
             _check_budget(aim, target, place, problems)
+            _check_holder(aim, target, place, problems)
     planned = {n: found for n, found in wanted.items() if n in plans}
-    _check_fights(plans, planned, problems)
-    _check_hidden(plans, planned, problems)
+    check_contention(plans, planned, problems)
 
 
 def _given(where: Selector) -> list[str]:
@@ -206,6 +202,16 @@ def _check_budget(aim: Aim, target: Target, place: Place, problems: Problems) ->
         problems.add((*place, "volume"), message)
 
 
+def _check_holder(aim: Aim, target: Target, place: Place, problems: Problems) -> None:
+    """Only whoever keeps a copy of a store can have a role there."""
+    volume = target.volumes.get(aim.where.volume or "")
+    if volume is None or aim.where.role is None:
+        return
+    if not any(volume.instance in copies_of(store, target) for store in target.stores):
+        message = f"volume {aim.where.volume} names no copy of a store as its `instance`"
+        problems.add((*place, "role"), message)
+
+
 def _hint(where: Selector, target: Target) -> str:
     services = set(target.services)
     called = {end for link in target.links for end in (link.source, link.to)}
@@ -231,61 +237,3 @@ def link_name(link: TargetLink) -> str:
     """A link as people read it: `dialogue → speech`, with the copies it is narrowed to."""
     source = link.source_instance or link.source
     return f"{source} → {link.target_instance or link.to}"
-
-
-def _check_fights(
-    plans: Mapping[int, FaultPlan], wanted: Mapping[int, set[str]], problems: Problems
-) -> None:
-    for one, other in combinations(sorted(wanted), 2):
-        both = wanted[one] & wanted[other]
-        if not both or plans[one].fault.kind != plans[other].fault.kind:
-            continue
-        if _overlap(plans[one], plans[other]):
-            message = (
-                f"is in force with {plans[one].name} at one time on one {min(both)}: "
-                f"two of {plans[one].fault.kind} there would fight"
-            )
-            problems.add(("spec", "faults", other), message)
-
-
-def _check_hidden(
-    plans: Mapping[int, FaultPlan], wanted: Mapping[int, set[str]], problems: Problems
-) -> None:
-    """What is in force only where nothing passes meets nobody, and no witness sees it."""
-    for cut, other in permutations(sorted(wanted), 2):
-        both = wanted[cut] & wanted[other]
-        cuts = CutsLinks in plans[cut].fault.needs and plans[cut].fault.points_at == "links"
-        if not both or not cuts or plans[cut].fault.kind == plans[other].fault.kind:
-            continue
-        if _inside(_spans(plans[other]), _spans(plans[cut])):
-            message = (
-                f"is in force only while {plans[cut].name} lets nothing pass on {min(both)}: "
-                f"nobody would meet it"
-            )
-            problems.add(("spec", "faults", other), message)
-
-
-def _inside(inner: Sequence[Span], outer: Sequence[Span]) -> bool:
-    """Whether each of some spans lies in one of the others; not so without any."""
-    return bool(inner) and all(
-        any(begin <= low and high <= end for begin, end in outer) for low, high in inner
-    )
-
-
-def _overlap(one: FaultPlan, other: FaultPlan) -> bool:
-    """Whether they are in force at one time, so far as times are known beforehand."""
-    return any(
-        begin < other_end and other_begin < end
-        for begin, end in _spans(one)
-        for other_begin, other_end in _spans(other)
-    )
-
-
-def _spans(plan: FaultPlan) -> list[Span]:
-    if plan.at is None:
-        return []
-    length = plan.for_ or Duration(1)
-    every = plan.repeat.every if plan.repeat else Duration(0)
-    times = plan.repeat.times if plan.repeat else 1
-    begins = [Duration(plan.at.ns + every.ns * n) for n in range(times)]
-    return [(begin, begin + length) for begin in begins]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from sloproof.contracts import DelaysReplay, Effect, Repeat, Sense, Where
 from sloproof.errors import PlatformError
 from sloproof.extensions import Extensions
-from sloproof.model.units import Duration
+from sloproof.model.stores import Volume
+from sloproof.model.units import Duration, Size
 from sloproof.platforms.external import External
 from sloproof.platforms.local import Local
 from sloproof.run.selection import resolve, resolve_again
@@ -160,3 +162,30 @@ def test_the_copies_of_stores_are_asked_throughout(local: Local) -> None:
     names = [probe.name for probe in local.standing_probes({"db", "other"})]
     assert names == ["role:db:db-a", "role:db:db-b", "lag:db:db-a", "lag:db:db-b"]
     assert local.lacks(DelaysReplay) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "role", "words"),
+    [
+        ("primary", "primary", ""),
+        ("primary", "standby", "no copy is a standby now: db-a is a primary"),
+        ("", "primary", "no copy is a primary now: db-a doesn't say what it is"),
+    ],
+)
+def test_a_volume_is_struck_while_its_holder_has_the_role(
+    local: Local,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    role: Literal["primary", "standby"],
+    words: str,
+) -> None:
+    """The experiment is about what the primary writes to, and a fail-over may have come before."""
+    (tmp_path / "data").mkdir()
+    volume = Volume(path=str(tmp_path / "data"), budget=Size(1 << 24), instance="db-a")
+    on = Local(replace(local.target, volumes={"data": volume}), run="test", work=local.work)
+    monkeypatch.setattr(Local, "role", lambda _, copy: said)
+    with nullcontext() if not words else pytest.raises(PlatformError, match=words):
+        where = where_of("disk_fill", Selector(volume="data", role=role), on, free=Size(0))
+        assert where.volumes == ("data",)
+        assert [copy.name for copy in where.instances] == ["db-a"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sloproof.contracts import Duration
-from sloproof.spec.selectors import _inside
+from sloproof.spec.contention import _inside
 
 
 @pytest.mark.parametrize(
