@@ -127,11 +127,10 @@ def _fault(each: FaultPlan, loaded: Loaded, seed: int) -> dict[str, Any]:
 
     found = matched(each.fault.points_at, each.where, loaded.target)
     matches = [name.partition(" ")[2] for name in found]
-    if each.where.volume:
-        matches = [each.where.volume]
     return {
         "name": each.name,
         "inject": each.fault.kind,
+        "points_at": each.fault.points_at,
         "with": as_written(each.fault),
         "matches": matches,
         "role": each.where.role or each.fault.role,
@@ -211,8 +210,9 @@ def _fault_words(fault: Mapping[str, Any], seed: int) -> str:
     fields = ", ".join(f"{name} {_plain(value)}" for name, value in fault["with"].items())
     where = ", ".join(fault["matches"]) or "–"
     if fault["role"]:
-        volume = where.startswith("volume ")
-        where = f"{where} of the {fault['role']}" if volume else f"the {fault['role']} of {where}"
+        role = fault["role"]
+        volume = fault["points_at"] == "volumes"
+        where = f"{where}, which a {role} has to hold" if volume else f"the {role} of {where}"
     pick = f" ({_pick_words(fault, seed)})" if fault["pick"] else ""
     needs = ", ".join(fault["needs"]) or "nothing"
     what = f"{fault['inject']} {fields}".strip()
