@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sloproof.report import palette, panels
-from sloproof.report.drawing import Frame
+from sloproof.report.drawing import Frame, Spec
 from sloproof.report.svg import slim
 from sloproof.report.timeline import Timeline
-
-if TYPE_CHECKING:
-    import altair as alt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +35,23 @@ def draw(shown: Timeline, form: Format, label: str) -> str:
     return slim(svg, label)
 
 
-def specification(shown: Timeline, form: Format) -> dict[str, Any]:
+def specification(shown: Timeline, form: Format) -> Spec:
     """The drawing as a Vega-Lite specification: panels above each other, one axis of time."""
-    import altair as alt
-
     frame = Frame(shown.axis, form.width, shown.faults, shown.perhaps, shown.phases)
     *upper, lowest = _panels(shown, form)
     stack = [*(panel(frame) for panel in upper), lowest(replace(frame, lowest=True))]
-    chart = alt.vconcat(*stack, spacing=30, bounds="flush").resolve_scale(x="independent")
-    return {**chart.to_dict(validate=False), "config": _config()}
+    return {
+        "vconcat": stack,
+        "spacing": 30,
+        "bounds": "flush",
+        "resolve": {"scale": {"x": "independent"}},
+        "config": _config(),
+    }
 
 
-def _panels(shown: Timeline, form: Format) -> list[Callable[[Frame], alt.LayerChart]]:
+def _panels(shown: Timeline, form: Format) -> list[Callable[[Frame], Spec]]:
     """What there is to show, from the top."""
-    stack: list[Callable[[Frame], alt.LayerChart]] = [panels.header]
+    stack: list[Callable[[Frame], Spec]] = [panels.header]
     if shown.bins is not None:
         bins = shown.bins.merged(form.bins)
         stack += [

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sloproof.report import palette
 from sloproof.report.series import Axis
@@ -19,6 +19,9 @@ from sloproof.report.words import clean
 if TYPE_CHECKING:
     import altair as alt
 
+
+Spec = dict[str, Any]
+"""A part of a drawing, in Vega-Lite's own words."""
 
 LETTER = 6.8
 """About how wide a letter is, in pixels, in the widest of the fonts a page may fall back to."""
@@ -95,7 +98,7 @@ def backdrop(frame: Frame) -> list[alt.Chart]:
     return [
         alt.Chart(bands)
         .mark_rect(fill=palette.FAULT, fillOpacity=0.1)
-        .encode(time(frame), x2="x2"),
+        .encode(time(frame), alt.X2("x2")),
         alt.Chart(edges).mark_rule(color=palette.MUTED, strokeDash=[1, 3]).encode(time(frame)),
     ]
 
@@ -129,7 +132,7 @@ def write(texts: Sequence[Text]) -> list[alt.Chart]:
         .encode(
             x=alt.X("x:Q", scale=None, axis=None),
             y=alt.Y("y:Q", scale=None, axis=None),
-            text="text:N",
+            text=alt.Text("text:N"),
             color=alt.Color("colour:N", scale=None, legend=None),
         )
         for align, bold in looks
@@ -159,8 +162,16 @@ def fitting(text: str, room: float) -> str:
     return f"{text[:letters].rstrip()}…" if letters >= 3 else ""
 
 
-def panel(frame: Frame, marks: Sequence[alt.Chart], height: float) -> alt.LayerChart:
-    """Marks put upon each other, at the width that all panels share."""
-    import altair as alt
+def panel(frame: Frame, marks: Sequence[alt.Chart], height: float) -> Spec:
+    """Marks put upon each other, at the width that all panels share.
 
-    return alt.LayerChart(layer=list(marks), width=frame.width, height=height)
+    As Vega-Lite: Altair's own layers copy all that is in them, several times.
+    """
+    return {"layer": [_plain(mark) for mark in marks], "width": frame.width, "height": height}
+
+
+def _plain(mark: alt.Chart) -> Spec:
+    """A mark as Vega-Lite, with its data."""
+    data: dict[str, Any] = {}
+    spec: Spec = mark.to_dict(validate=False, context={"top_level": False, "datasets": data})
+    return {**spec, "data": {"values": data[spec["data"].pop("name")], **spec["data"]}}

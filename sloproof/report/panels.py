@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sloproof.report import palette
 from sloproof.report.drawing import (
     Frame,
+    Spec,
     Text,
     backdrop,
     fitting,
@@ -45,7 +46,7 @@ STATE_LOOKS = {
 """How a state looks: its colour, and its height: the taller the worse."""
 
 
-def header(frame: Frame) -> alt.LayerChart:
+def header(frame: Frame) -> Spec:
     """The phases by name, and below them a lane for each fault with a bar for each occurrence."""
     import altair as alt
 
@@ -65,7 +66,9 @@ def header(frame: Frame) -> alt.LayerChart:
     )
     perhaps = alt.Chart(_bars(frame.perhaps, place)).mark_rect(fill=palette.FAULT, fillOpacity=0.15)
     pixels = alt.Y("y:Q", scale=None, axis=None)
-    bars = [bar.encode(time(frame), pixels, x2="x2", y2="y2") for bar in (perhaps, certain)]
+    bars = [
+        bar.encode(time(frame), pixels, alt.X2("x2"), alt.Y2("y2")) for bar in (perhaps, certain)
+    ]
     marks = [*backdrop(frame)[1:], *bars, *write(texts)]
     height = _lane_top(min(len(lanes), MOST_LANES))
     return panel(frame, marks, height)
@@ -99,7 +102,7 @@ def _fault_name(frame: Frame, name: str, band: Stretch, y: float) -> Text:
     return Text(left - 5, y, fitting(name, left - 8), palette.FAULT_TEXT, "right", bold=True)
 
 
-def latency(frame: Frame, bins: Bins, limits: Sequence[Limit]) -> alt.LayerChart:
+def latency(frame: Frame, bins: Bins, limits: Sequence[Limit]) -> Spec:
     """Median, 99th percentile and slowest answer by when requests were due, on a log scale.
 
     A quantile that falls among failed requests has no value: it is drawn at the top, marked ∞.
@@ -224,12 +227,12 @@ def _limit_marks(frame: Frame, limits: Sequence[Limit], y: alt.Y) -> list[alt.Ch
     rule = alt.Chart(data).mark_rule(color=palette.INK, strokeDash=[5, 3], strokeWidth=1)
     text = alt.Chart(data).mark_text(align="right", dx=-4, dy=-7, color=palette.INK, limit=0)
     return [
-        rule.encode(time(frame), y, x2="x2"),
-        text.encode(time(frame, "x2"), y, text="text:N"),
+        rule.encode(time(frame), y, alt.X2("x2")),
+        text.encode(time(frame, "x2"), y, alt.Text("text:N")),
     ]
 
 
-def failed(frame: Frame, bins: Bins) -> alt.LayerChart:
+def failed(frame: Frame, bins: Bins) -> Spec:
     """The share of requests that failed, by when they were due."""
     import altair as alt
     import numpy as np
@@ -247,7 +250,7 @@ def failed(frame: Frame, bins: Bins) -> alt.LayerChart:
     return panel(frame, marks, 48)
 
 
-def rate(frame: Frame, bins: Bins) -> alt.LayerChart:
+def rate(frame: Frame, bins: Bins) -> Spec:
     """Requests per second: those due as a line, those answered well as an area."""
     import altair as alt
 
@@ -281,7 +284,7 @@ def _amount(top: float, label: str) -> alt.Y:
     )
 
 
-def strips(frame: Frame, title: str, shown: Sequence[Strip]) -> alt.LayerChart:
+def strips(frame: Frame, title: str, shown: Sequence[Strip]) -> Spec:
     """A row for each probe or breaker, its name above it: thin when well, tall when not."""
     import altair as alt
 
@@ -304,7 +307,7 @@ def strips(frame: Frame, title: str, shown: Sequence[Strip]) -> alt.LayerChart:
         )
         y = alt.Y("y:Q", scale=None, axis=None)
         block = alt.Chart(data).mark_rect(fill=colour)
-        marks.append(block.encode(time(frame), y, x2="x2", y2="y2"))
+        marks.append(block.encode(time(frame), y, alt.X2("x2"), alt.Y2("y2")))
     states = dict.fromkeys(piece.state for strip in shown for piece in strip.stretches)
     legend = [(state, STATE_LOOKS[state][0]) for state in STATE_LOOKS if state in states]
     marks += heading(frame, title, legend)
