@@ -1,6 +1,7 @@
 """The controller's backups: full ones on schedule, each verified by restoring it, old ones let go.
 
-The log is archived all the time by the primary itself; where both lie is the other region's.
+The log is archived all the time by the primary itself; where both lie is the other region's. What
+is read of a primary comes over the controller's link to it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,15 @@ SCRATCH = "restored"
 class BackupKeeper:
     """Takes, verifies, lists and restores backups. Belongs to one event loop."""
 
-    def __init__(self, custody: Custody, settings: BackupSettings, events: Events) -> None:
+    def __init__(
+        self,
+        custody: Custody,
+        ways: Mapping[str, str],
+        settings: BackupSettings,
+        events: Events,
+    ) -> None:
         self._custody = custody
+        self._ways = ways
         self._settings = settings
         self._events = events
         self._ports = Ports()
@@ -56,7 +64,7 @@ class BackupKeeper:
         async with self._one:
             name = self._custody.primary
             archive = self._custody.estate.archive(name)
-            made = await take(self._custody.server(name).dsn, archive)
+            made = await take(self._ways[name], archive)
             self._tell(Kind.BACKED_UP, f"{made.label}, {made.size_bytes:,} bytes")
             scratch = self._server("verifying", self._scratch)
             found = await verify(made, archive, scratch)
@@ -101,7 +109,7 @@ class BackupKeeper:
     async def _flushed(self, name: str, archive: Archive) -> str:
         """Have the primary archive all that it wrote; why that can't be, or ""."""
         try:
-            await flush(self._custody.server(name).dsn, archive)
+            await flush(self._ways[name], archive)
         except PostgresError as error:
             return f"{name} could not archive its last piece of log: {error}"
         return ""

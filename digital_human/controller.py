@@ -32,12 +32,12 @@ def build(config: CopyConfig, estate: Estate | None) -> Starlette:
     """The controller's application; its healer works as long as it serves."""
     registry = process_registry()
     events = Events(Journal(Path(config.files["events"])), registry)
-    folder = Path(config.files["folder"])
-    custody = None if estate is None else Custody(estate, folder, config.settings)
-    watch = None
-    if custody is not None:
+    custody = watch = keeper = None
+    if estate is not None:
+        custody = Custody(estate, Path(config.files["folder"]), config.settings)
         within = config.settings.healer.check_timeout
         watch = StoreWatch(custody, Path(config.files["calls"]), within)
+        keeper = BackupKeeper(custody, config.links, config.settings.backup, events)
     healer = Healer(Copies(config), events, config.settings, custody, watch)
 
     async def show_events(request: Request) -> Response:
@@ -57,8 +57,6 @@ def build(config: CopyConfig, estate: Estate | None) -> Starlette:
             return reply({"done": await healer.fail_back(to)})
         except RepairFailed as error:
             raise BadRequest(str(error), 409) from error
-
-    keeper = None if custody is None else BackupKeeper(custody, config.settings.backup, events)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from digital_human.ports import LOOPBACK
-from digital_human.postgres import binaries, place
+from digital_human.postgres import binaries, place, shipping
 from digital_human.postgres.archive import Archive
 from digital_human.postgres.errors import Unfit
 from digital_human.postgres.replication import wait_for
@@ -40,21 +41,18 @@ def archive_in(data: Path, region: str) -> Archive:
     return Archive(data / f"archive-{region}")
 
 
-def server(data: Path, name: str, port: int, archive: Archive, settings: BackupSettings) -> Server:
-    """The server of a copy of the store, which archives as the settings say."""
-    if not settings.enabled:
-        return Server(name, data / name, port)
-    segment = max(1, round(settings.segment))
-    return Server(name, data / name, port, archive.command(), segment)
-
-
 def servers(data: Path, topology: Topology, settings: BackupSettings) -> Mapping[str, Server]:
-    """The server of each copy of the store; each archives into another copy's region."""
+    """The server of each copy of the store, which archives over its link to another region."""
     found = {}
     for copy in topology.of(STORE):
-        away = next(each.region for each in topology.of(STORE) if each.region != copy.region)
-        archive = archive_in(data, away)
-        found[copy.name] = server(data, copy.name, copy.port, archive, settings)
+        server = Server(copy.name, data / copy.name, copy.port)
+        if settings.enabled:
+            server = replace(
+                server,
+                archive_command=shipping.command(topology.to_archive(copy.name).listen),
+                archive_timeout=max(1, round(settings.segment)),
+            )
+        found[copy.name] = server
     return found
 
 

@@ -26,6 +26,7 @@ from digital_human.postgres.server import Server
 from digital_human.readiness import StartFailed, answers, until
 from digital_human.settings import Settings
 from digital_human.topology import (
+    ARCHIVE,
     CONTROLLER,
     ONE_PLACE,
     STORE,
@@ -74,7 +75,7 @@ class Supervisor:
                 self._topology = await self._toxiproxy.start(self._topology)
                 await self._start_stores()
                 for copy in self._topology.copies:
-                    if copy.service != STORE:
+                    if copy.service not in (STORE, ARCHIVE):
                         self._start_copy(copy)
                 traffic = self._traffic()
                 traffic.shift(next(iter(traffic.regions)))
@@ -175,6 +176,8 @@ class Supervisor:
         if not self._topology.of(STORE):
             return
         self._data = database.data_folder(self._wanted)
+        for copy in self._topology.of(ARCHIVE):
+            self._start_copy(copy)
         await database.found(
             self._data,
             self._topology,
@@ -205,10 +208,13 @@ class Supervisor:
 
     def _start_service(self, copy: Copy) -> None:
         links = self._topology.from_copy(copy.name)
+        files = self._files.of_copy(copy.name)
+        if copy.service == ARCHIVE and self._data is not None:
+            files["archive"] = str(database.archive_in(self._data, copy.region).folder)
         config = CopyConfig(
             copy.name,
             {_called(link): address(link.target, link.listen) for link in links},
-            self._files.of_copy(copy.name),
+            files,
             self._settings,
         )
         path = self._folder / f"{copy.name}.json"

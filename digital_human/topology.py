@@ -13,6 +13,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {"dialogue": ("speech", "knowledge", "cac
 """Who calls whom inside a region."""
 ENTRY = "dialogue"
 STORE = "store"
+ARCHIVE = "archive"
 CACHE = "cache"
 CONTROLLER = "controller"
 SCHEMES: Mapping[str, str] = {CACHE: "redis", STORE: "postgresql"}
@@ -30,7 +31,7 @@ class Layout:
 ONE_PLACE = Layout(("",), {"dialogue": 2, "speech": 1})
 """No regions and no data: what the conversation itself needs."""
 TWO_REGIONS = Layout(
-    ("a", "b"), {"dialogue": 2, "speech": 1, "knowledge": 1, "cache": 1, "store": 1}
+    ("a", "b"), {"dialogue": 2, "speech": 1, "knowledge": 1, "cache": 1, "store": 1, "archive": 1}
 )
 
 
@@ -140,6 +141,10 @@ class Topology:
                 return link
         raise KeyError(f"{caller} → {callee}")
 
+    def to_archive(self, store: str) -> Link:
+        """The link over which a copy of the store archives, into another region."""
+        return next(link for link in self.from_copy(store) if link.target == ARCHIVE)
+
     def from_controller(self) -> tuple[Link, ...]:
         """The links over which the controller asks the stores."""
         return tuple(link for link in self.links if link.source == CONTROLLER)
@@ -153,7 +158,7 @@ def plan(reserve: Callable[[], int], layout: Layout = ONE_PLACE) -> Topology:
         for service, count in layout.copies.items()
         for number in range(1, count + 1)
     )
-    links = (*_entry(copies), *_calls(copies), *_to_stores(copies))
+    links = (*_entry(copies), *_calls(copies), *_to_stores(copies), *_to_archives(copies))
     return Topology(copies, tuple(_link(*ends, reserve()) for ends in links))
 
 
@@ -188,6 +193,14 @@ def _to_stores(copies: tuple[Copy, ...]) -> Iterator[Ends]:
         yield STORE, one, other, f"{one.name}-{other.name}"
     for store in stores:
         yield CONTROLLER, None, store, f"{CONTROLLER}-{store.name}"
+
+
+def _to_archives(copies: tuple[Copy, ...]) -> Iterator[Ends]:
+    """Each store archives into the next region."""
+    archives = [copy for copy in copies if copy.service == ARCHIVE]
+    for store in (copy for copy in copies if copy.service == STORE):
+        away = next(each for each in archives if each.region != store.region)
+        yield STORE, store, away, f"{store.name}-{ARCHIVE}"
 
 
 def _link(source: str, caller: Copy | None, callee: Copy, proxy: str, listen: int) -> Link:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +15,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from digital_human.ports import LOOPBACK, Ports
+from digital_human.copy_config import CopyConfig
+from digital_human.ports import LOOPBACK, Ports, bind
 from digital_human.postgres import replication
+from digital_human.postgres.archive import Archive
 from digital_human.postgres.binaries import find
 from digital_human.postgres.server import Server
 from digital_human.processes import spawn
+from digital_human.settings import Settings
 
 START_PATIENCE_S = 30.0
 ROOM = 1 << 30
@@ -42,6 +46,18 @@ class Running:
             f"{server.name} did not start",
         )
         assert process.poll() is None, server.log.read_text(errors="replace")[-2_000:]
+
+    def start_archive(self, archive: Archive, folder: Path, ports: Ports) -> int:
+        """Start the service that keeps what primaries send to this archive; its port."""
+        port, config = ports.reserve(), folder / "archive.json"
+        files = {"archive": str(archive.folder)}
+        CopyConfig("archive", {}, files, Settings()).write(config)
+        with bind(port) as listener:
+            fd = listener.fileno()
+            command = [sys.executable, "-m", "digital_human.archive", str(config), str(fd)]
+            log = folder / "archive.log"
+            self.processes["archive"] = spawn(command, env=os.environ, log=log, fds=[fd])
+        return port
 
     def kill(self, server: Server) -> None:
         """Kill a server's process at once; its children notice and end."""

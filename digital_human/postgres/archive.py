@@ -17,13 +17,6 @@ from digital_human.postgres.binaries import Binaries, find
 from digital_human.postgres.errors import BackupError
 
 POLL_S = 0.05
-# Not a program of ours: a Python that is installed for root alone could not be run. What is left of
-# a failed copy would keep a full disk full.
-_KEEP = (
-    "if test -e {wal}/%f; then cmp %p {wal}/%f; "
-    "else cp %p {wal}/.%f.part && sync {wal}/.%f.part && mv {wal}/.%f.part {wal}/%f && sync {wal} "
-    "|| {{ rm -f {wal}/.%f.part; exit 1; }}; fi"
-)
 _STATE = """
 select last_archived_wal, last_archived_time, failed_count, last_failed_time
 from pg_stat_archiver
@@ -64,13 +57,31 @@ class Archive:
         for folder in (self.wal, self.backups):
             self.binaries.make_folder(folder)
 
-    def command(self) -> str:
-        """For a `Server`'s `archive_command`.
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a piece of WAL: afterwards it is there whole and flushed, or not at all.
 
-        A piece appears whole and flushed, or not at all. One that is there already is fine if it
-        is the same, as after a crash PostgreSQL asks again; another by that name is never replaced.
+        One that is there already is fine if it is the same, as after a crash PostgreSQL asks again;
+        another by that name is never replaced. Raises `BackupError` for such a one, and `OSError`.
         """
-        return _KEEP.format(wal=_shell(str(self.wal)))
+        piece, draft = self.wal / name, self.wal / f".{name}.part"
+        if piece.exists():
+            if piece.read_bytes() != content:
+                raise BackupError(f"another {name} is in {self.wal} already")
+            return
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self.binaries.own(draft)
+            draft.rename(piece)
+        finally:
+            draft.unlink(missing_ok=True)  # what is left of it would keep a full disk full
+        folder = os.open(self.wal, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def restore_command(self) -> str:
         """What brings a piece of WAL back; a failure tells the server that there is none."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from digital_human.ports import Ports
-from digital_human.postgres import sql
+from digital_human.postgres import shipping, sql
 from digital_human.postgres.archive import Archive, flush
 from digital_human.postgres.backup import Backup, choose, take
 from digital_human.postgres.restore import restored
@@ -64,9 +64,9 @@ def archived() -> Iterator[Archived]:
     with servers() as (folder, ports, running):
         archive = Archive(folder / "other region")
         archive.prepare()
-        primary = replace(
-            server(folder, ports), archive_command=archive.command(), archive_timeout=1
-        )
+        port = running.start_archive(archive, folder, ports)
+        command = shipping.command(port)
+        primary = replace(server(folder, ports), archive_command=command, archive_timeout=1)
         asyncio.run(primary.initialise())
         running.start(primary)
         yield Archived(primary, archive, running, ports)

@@ -8,16 +8,14 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from digital_human.postgres import sql
+from digital_human.postgres import shipping, sql
 from digital_human.postgres.archive import Archive, archiving, flush
 from digital_human.postgres.backup import backups, choose, expire, take
-from digital_human.postgres.binaries import find
 from digital_human.postgres.contents import contents
 from digital_human.postgres.errors import BackupError
 from tests.digital_human.archived import Archived, archived
@@ -209,26 +207,29 @@ def test_a_full_archive_stops_no_writes_and_catches_up_when_there_is_room(
         asyncio.run(flush(fresh.primary.dsn, fresh.archive, within=90.0))
 
 
-def test_a_piece_of_wal_is_kept_whole_once_and_never_replaced(tmp_path: Path) -> None:
-    archive = Archive(tmp_path / "it's 100% off-site", binaries=replace(find(), account=None))
-    archive.prepare()
-    source, target = tmp_path / "piece", archive.wal / "piece"
+def test_a_piece_of_wal_is_kept_whole_once_and_never_replaced(shared: Archived) -> None:
+    folder = shared.archive.wal
+    source = shared.primary.folder / "piece"
+    port = shared.primary.archive_command.partition("/dev/tcp/127.0.0.1/")[2].partition(" ")[0]
 
-    def keep() -> int:
-        command = archive.command().replace("%p", str(source)).replace("%f", "piece")
+    def keep(name: str, by: str = port) -> int:
+        command = shipping.command(int(by)).replace("%p", str(source)).replace("%f", name)
         asked = ["sh", "-c", command.replace("%%", "%")]
         return subprocess.run(asked, check=False, capture_output=True).returncode
 
-    source.write_bytes(b"wal" * 1_000)
-    assert [keep(), keep()] == [0, 0]
-    assert target.read_bytes() == source.read_bytes()
-    assert list(archive.wal.iterdir()) == [target]
+    piece = "0" * 8 + "F" * 16
+    source.write_bytes(b"wal\0\n" * 200_000)
+    assert [keep(piece), keep(piece)] == [0, 0]
+    assert (folder / piece).read_bytes() == source.read_bytes()
 
     source.write_bytes(b"other")
-    assert keep() != 0
-    assert target.read_bytes() == b"wal" * 1_000
-
+    assert keep(piece) != 0
+    assert (folder / piece).read_bytes() == b"wal\0\n" * 200_000
+    for name in ("../piece", "piece", ".hidden"):
+        assert keep(name) != 0
+    assert keep(piece[::-1], by="1") != 0
     source.unlink()
-    target.unlink()
-    assert keep() != 0
-    assert list(archive.wal.iterdir()) == []
+    assert keep(piece[::-1]) != 0
+    names = {each.name for each in folder.iterdir()}
+    assert piece in names
+    assert not {name for name in names if name in (piece[::-1], "piece") or name[0] == "."}

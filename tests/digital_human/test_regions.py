@@ -98,6 +98,32 @@ def test_a_standby_without_replication_stays_as_it_was_cloned(tmp_path: Path) ->
         system.stop()
 
 
+def test_the_log_is_archived_over_a_link_of_its_own(regions: Regions) -> None:
+    """Without the link nothing arrives, and nothing is lost: it is sent once the link is back."""
+
+    archived = "select archived_count > 0 from pg_stat_archiver"
+    failed = "select failed_count > 0 from pg_stat_archiver"
+
+    def link(enabled: bool) -> None:
+        proxy = f"{regions.state['toxiproxy']['url']}/proxies/store-a-1-archive"
+        assert http("POST", proxy, {"enabled": enabled}).status == 200
+
+    eventually(lambda: regions.ask("store-a-1", archived) == [(True,)])
+    link(enabled=False)
+    assert regions.note("meanwhile") == 201
+    [(piece,)] = regions.ask("store-a-1", "select pg_walfile_name(pg_switch_wal())")
+    eventually(lambda: regions.ask("store-a-1", failed) == [(True,)])
+    kept = Path(regions.state["data"]["folder"], "archive-b", "wal", piece)
+    assert not kept.exists()
+    link(enabled=True)
+
+    def arrived() -> bool:
+        regions.note("more")  # PostgreSQL tries again once there is another piece
+        return kept.exists()
+
+    eventually(arrived, within=20)
+
+
 def test_backups_are_taken_on_schedule_and_old_ones_go(tmp_path: Path) -> None:
     system = Regions(tmp_path / "state.json", "backup.every=2s", "backup.retention=1s")
 

@@ -1,0 +1,70 @@
+"""The archive of a region: keeps what the other region's primary sends of its log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from digital_human.copy_config import CopyConfig
+from digital_human.postgres.archive import Archive
+from digital_human.postgres.errors import BackupError
+from digital_human.web import BadRequest, application, process_registry, reply, serve
+
+NAME = re.compile(r"[0-9A-F]{24}(\.[0-9A-F]{8}\.backup|\.partial)?|[0-9A-F]{8}\.history")
+"""What PostgreSQL archives: pieces of WAL, marks of backups, histories of time lines."""
+MOST = 16 << 20
+"""A piece of WAL is no larger, as servers are initialised here."""
+
+
+class Keeping:
+    """The service's handler and what it counts."""
+
+    def __init__(self, archive: Archive, registry: CollectorRegistry) -> None:
+        self._archive = archive
+        self._kept = Counter("archive_kept_total", "Pieces of WAL kept.", registry=registry)
+
+    async def keep(self, request: Request) -> Response:
+        """201 once the piece is flushed; 409 for another of its name, 507 where no room is."""
+        name = request.path_params["name"]
+        if not NAME.fullmatch(name):
+            raise BadRequest("a name such as 000000010000000000000001 was expected")
+        content = bytearray()
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > MOST:
+                raise BadRequest(f"a piece of WAL has at most {MOST} bytes", 413)
+        try:
+            await asyncio.to_thread(self._archive.keep, name, bytes(content))
+        except BackupError as error:
+            raise BadRequest(str(error), 409) from error
+        except OSError as error:
+            raise BadRequest(f"{name} can't be kept: {error.strerror}", 507) from error
+        self._kept.inc()
+        return reply({"kept": name}, 201)
+
+
+def build(config: CopyConfig) -> Starlette:
+    """The application of one copy."""
+    registry = process_registry()
+    keeping = Keeping(Archive(Path(config.files["archive"])), registry)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+
+    routes = [Route("/wal/{name}", keeping.keep, methods=["PUT"])]
+    return application(routes, service="archive", registry=registry, lifespan=lifespan)
+
+
+if __name__ == "__main__":
+    serve(build(CopyConfig.read(Path(sys.argv[1]))), int(sys.argv[2]))
