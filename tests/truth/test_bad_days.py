@@ -110,7 +110,7 @@ STALLS = [f"{kind}:{deed}:sent" for kind in ("toxic", "proxy_down") for deed in 
 TORN = ("toxic:applied:after", "switch:intended:after", "kill:undo:before")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("victim", ["service", "service and engine"])
 @pytest.mark.parametrize("seconds", [0.5, 3, 9])
 @pytest.mark.parametrize("step", STALLS)
@@ -149,7 +149,7 @@ def full(bench: Bench) -> Iterator[Path]:
         bench.stop()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("victim", ["", "engine", "both"])
 def test_a_full_disk_keeps_no_undo_from_running(bench: Bench, full: Path, victim: str) -> None:
     bench.start()
@@ -180,7 +180,7 @@ def test_a_full_disk_keeps_no_undo_from_running(bench: Bench, full: Path, victim
 # -- a journal whose last line is torn
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kept", [0, 0.5, 0.99])
 @pytest.mark.parametrize("step", TORN)
 def test_a_torn_last_line_hides_nothing(
@@ -266,6 +266,7 @@ def test_two_runs_never_share_a_target(little: Bench) -> None:
     little.nothing_is_left(REVERTED)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("differs", ["discovery file", "state folder"])
 def test_two_runs_that_go_by_other_files_never_share_a_target(
     little: Bench, tmp_path: Path, differs: str

@@ -114,7 +114,7 @@ def test_a_drill_is_confirmed_from_another_process_and_kept_as_evidence(bench: B
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("moment", ["fault", "manual"])
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "stop"])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_drill_that_is_ended_reverts_and_writes_everything_down(
     bench: Bench, moment: str, how: str
 ) -> None:
@@ -139,7 +139,7 @@ def test_a_drill_that_is_ended_reverts_and_writes_everything_down(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("moment", ["fault", "manual", "gate"])
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 def test_a_drill_that_dies_or_hangs_leaves_nothing(bench: Bench, moment: str, how: str) -> None:
     process = begin(bench)
     ready = {

@@ -98,7 +98,7 @@ def end(bench: DrillBench, process: subprocess.Popen[str], how: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", ["SIGINT", "stop"])
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_drill_ended_in_any_phase_is_reverted_and_sealed(

@@ -27,7 +27,7 @@ REVERTED = 15.0
 NOTICED = 20.0
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("step", STEPS)
 def test_an_engine_that_dies_leaves_nothing(little: Bench, tmp_path: Path, step: str) -> None:
     ended = little.struck(tmp_path / "reached", step, "SIGKILL")
@@ -54,7 +54,7 @@ def test_an_engine_that_stands_still_is_ended(little: Bench, tmp_path: Path, ste
     little.nothing_is_left(NOTICED)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("step", [step for step in STEPS if "undone" not in step])
 def test_a_signal_is_heeded_once_the_step_is_done(
@@ -68,7 +68,7 @@ def test_a_signal_is_heeded_once_the_step_is_done(
     little.nothing_is_left(REVERTED)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("step", STEPS)
 def test_an_engine_without_its_guardian_reverts_and_says_so(
     little: Bench, tmp_path: Path, step: str

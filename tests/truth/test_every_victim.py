@@ -98,7 +98,7 @@ def awaken(struck: list[int]) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("phase", PHASES)
