@@ -176,6 +176,9 @@ class Healer:
         context = Context(name, result.detail + times, self._impact(name))
         recovery = await self._recovery.handle_problem(problem, context)
         self._misses[name] = 0
+        if problem == PRIMARY_LOST and recovery is Recovery.REPAIRED:
+            # Known to be lost: unless it is well by the next check, it has to rejoin.
+            self._misses[name] = self._settings.failover.threshold - 1
         if recovery in {Recovery.UNKNOWN, Recovery.GAVE_UP}:
             self._given_up.add(name)
 
