@@ -11,6 +11,8 @@ from sloproof.model.verdict import Number
 
 LAST_LINES = 20
 PASS, FAIL, INCONCLUSIVE, ERROR = "PASS", "FAIL", "INCONCLUSIVE", "ERROR"
+LACKING = "LACKING"
+"""An error for want of something that this host or platform doesn't have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _pytest.junitxml import xml_key  # what `record_testsuite_property` itself uses
 
-from sloproof.pytesting.answer import ERROR, Answer, explain_unreverted, numbers
+from sloproof.pytesting.answer import ERROR, LACKING, Answer, explain_unreverted, numbers
 
 Note = dict[str, Any]
 NOTES = pytest.StashKey[dict[str, Note]]()
@@ -23,10 +23,11 @@ UNREVERTED = 15
 def as_note(nodeid: str, answer: Answer) -> Note:
     """A run in values that survive the way from a worker to the terminal."""
     troubled = answer.exit_status in {2, 4, 5}
+    trouble = LACKING if answer.lacking and answer.exit_status == 4 else ERROR
     return {
         "file": nodeid,
         "experiment": answer.experiment,
-        "outcome": ERROR if troubled else answer.outcome,
+        "outcome": trouble if troubled else answer.outcome,
         "sentence": answer.trouble if troubled else answer.sentence,
         "report": answer.report,
         "record": answer.record,

@@ -67,7 +67,8 @@ def test_what_a_host_lacks_may_be_a_skip_but_nothing_else_that_failed(
     )
     done = project.pytest("experiments/", "-ra", *options)
     assert done.has(**counts), done.out
-    assert "rules about packets need root" in done.out
+    word = "LACKING" if lacking else "ERROR"
+    assert f"{word:<12} experiments/slow.yaml: rules about packets need root" in done.out
 
 
 def test_what_is_left_behind_is_no_skip(project: Project) -> None:
