@@ -172,6 +172,7 @@ def panel(frame: Frame, marks: Sequence[alt.Chart], height: float) -> Spec:
 
 def _plain(mark: alt.Chart) -> Spec:
     """A mark as Vega-Lite, with its data."""
-    data: dict[str, Any] = {}
-    spec: Spec = mark.to_dict(validate=False, context={"top_level": False, "datasets": data})
-    return {**spec, "data": {"values": data[spec["data"].pop("name")], **spec["data"]}}
+    found: dict[str, Any] = {}
+    spec: Spec = mark.to_dict(validate=False, context={"top_level": False, "datasets": found})
+    spec["data"]["values"] = found[spec["data"].pop("name")]
+    return spec
