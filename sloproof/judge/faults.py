@@ -192,12 +192,15 @@ def _ended(
 
 
 def _unseen(facts: Occurrence, applied: list[EffectFacts]) -> list[str]:
-    """A fault with effects of which none has a witness is not witnessed."""
+    """A fault with an effect that has no witness is not witnessed."""
     if not facts.effects:
         return [] if facts.kind == "load_spike" else ["it had no effect that could be seen"]
-    if applied and not any(effect.witness for effect in applied):
+    if not applied:
+        return ["it was never applied"]
+    unseen = [effect.text for effect in applied if effect.witness is None]
+    if len(unseen) == len(applied):
         return ["nothing witnesses it"]
-    return [] if applied else ["it was never applied"]
+    return [f"nothing witnesses {text}" for text in unseen]
 
 
 def _struck_by_others(facts: Occurrence, everything: list[EffectFacts]) -> frozenset[str]:

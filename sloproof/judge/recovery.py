@@ -31,9 +31,9 @@ class Milestone:
 class Recovery:
     """One incident: a fault (or several on top of each other) until the service was back.
 
-    `high` is None where the service was not seen back before the harness put things right at
-    `censored_at`, or before the record ends. `again` is when the probe failed once more after a
-    recovery. `from_detection` is None without a detection.
+    `high` is None where the service was not seen back to stay before the harness put things right
+    at `censored_at`, or before the record ends. `again` is when the probe failed once more after
+    it had been back, though nothing new struck. `from_detection` is None without a detection.
     """
 
     objective: str
@@ -88,7 +88,10 @@ def _recovery(
     samples = stability.samples
     down = stability.first_outage(origin[0], restored)
     back = stability.first_stable(origin[0], down)
+    again = _again(stability, back, restored)
     known = back is not None and stability.confirmed_by(back) <= restored
+    if again is not None and not _returned(stability, restored):
+        known = False
     last_failed = stability.last_failed(origin[0], back if known else None, restored)
     low = 0 if last_failed is None else max(0, last_failed - origin[1])
     high = max(0, int(samples.finished[back]) - origin[0]) if known and back is not None else None
@@ -102,7 +105,7 @@ def _recovery(
         high=high,
         censored_at=None if known else restored,
         failed=down is not None,
-        again=_again(stability, back if known else None, restored),
+        again=None if again is None else int(samples.sent[again]),
         milestones=milestones,
         from_detection=_from_detection(milestones),
     )
@@ -134,11 +137,18 @@ def _restored(incident: list[ProvenFault], counted_from: str, horizon: int) -> i
 
 
 def _again(stability: Stability, back: int | None, restored: int) -> int | None:
-    """When the probe failed again after a recovery, long enough to count as an outage."""
-    if back is None:
+    """The sample that failed again after a recovery, long enough to count as an outage."""
+    if back is None or (confirmed := stability.confirmed_by(back)) > restored:
         return None
-    again = stability.first_outage(stability.confirmed_by(back), restored)
-    return None if again is None else int(stability.samples.sent[again])
+    return stability.first_outage(confirmed, restored)
+
+
+def _returned(stability: Stability, restored: int) -> bool:
+    """Whether the service was back after the last outage there was."""
+    samples = stability.samples
+    last = int(np.flatnonzero((samples.sent < restored) & ~samples.ok & ~stability.steady)[-1])
+    back = stability.first_stable(int(samples.finished[last]), last)
+    return back is not None and stability.confirmed_by(back) <= restored
 
 
 def _told(record: Record, begin: int, end: int) -> tuple[SystemEvent, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from sloproof.contracts import Check, Source
 from sloproof.contracts.check import PROBED, ROLES
 from sloproof.record.reader import Record
-from sloproof.spec.objectives import Slo
+from sloproof.spec.objectives import RecoveryObjective, Slo
 
 CARRIED = frozenset({Source.REQUESTS, Source.CALLS})
 """What shows nothing of a fault that nothing crossed."""
@@ -51,3 +51,9 @@ def slos_named(check: Check, objectives: dict[str, Any]) -> tuple[Slo, ...]:
     """The SLOs among them."""
     found = (objectives[name] for name in objectives_named(check, objectives))
     return tuple(slo for slo in found if isinstance(slo, Slo))
+
+
+def recoveries_named(check: Check, objectives: dict[str, Any]) -> tuple[RecoveryObjective, ...]:
+    """The recovery objectives among them."""
+    found = (objectives[name] for name in objectives_named(check, objectives))
+    return tuple(each for each in found if isinstance(each, RecoveryObjective))

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from sloproof.contracts import Finding, Outcome, Source, Window
 from sloproof.contracts.check import PROBED
 from sloproof.judge.agreement import contradiction
 from sloproof.judge.assessment import assess
 from sloproof.judge.case import Case, changes_load
+from sloproof.judge.clopper_pearson import refuted
 from sloproof.judge.copies import unaccounted
 from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger
 from sloproof.judge.probed import probed
-from sloproof.judge.sources import CARRIED, slos_named
+from sloproof.judge.sources import CARRIED, recoveries_named, slos_named
 from sloproof.judge.study import Study
+from sloproof.spec.objectives import RecoveryObjective
 
+CONFIDENCE = Fraction(95, 100)
 TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.error"}
 """By which event a run that did not come to its end has said why already."""
 
@@ -174,3 +178,19 @@ def _baseline(case: Case) -> Iterator[Doubt]:
             for each in assess(study, slo):
                 if each.outcome is Outcome.FAIL:
                     yield Doubt(f"the baseline was not well: {slo.name}: {each.reason}")
+        for objective in recoveries_named(line.check, dict(case.objectives)):
+            yield from _unwell(case, objective, window)
+
+
+def _unwell(case: Case, objective: RecoveryObjective, window: Window) -> Iterator[Doubt]:
+    """A probe that failed more often than its objective allows before anything was broken."""
+    samples = case.record.probe(objective.probe)
+    if samples is None:
+        return
+    inside = (samples.sent >= window.begin) & (samples.finished < window.end)
+    total, good = int(inside.sum()), int((inside & samples.ok).sum())
+    if refuted(good, total, objective.good_ratio.value, CONFIDENCE):
+        yield Doubt(
+            f"the baseline was not well: probe {objective.probe} was good {good:,} times of "
+            f"{total:,} before anything was injected"
+        )

@@ -179,14 +179,19 @@ class RecordBuilder:
             self.event(at, kind, **data)
 
     def fault(self, fault: WrittenFault) -> None:
-        """Everything that a run writes down about one fault, its witness's samples included."""
+        """Everything that a run writes down about one fault, its witness's samples included.
+
+        A second of the same name and occurrence is one more effect of that.
+        """
+        begun = {(each.name, each.occurrence) for each in self._faults}
         self._faults.append(fault)
         number = len(self._faults)
         names = {"fault": fault.name, "occurrence": fault.occurrence}
         struck = {} if fault.where is None else {"where": list(fault.where)}
-        self.event(
-            fault.at, "fault.injecting", inject=fault.kind, effects=[number], **names, **struck
-        )
+        if (fault.name, fault.occurrence) not in begun:
+            self.event(
+                fault.at, "fault.injecting", inject=fault.kind, effects=[number], **names, **struck
+            )
         self.event(
             fault.at,
             "effect.planned",

@@ -407,3 +407,12 @@ def test_what_another_fault_strikes_meanwhile_tells_nothing_of_this_one(
         builder.event(7, "effect.applying", number=2)
         builder.event(12, "effect.undone", number=2, outcome="reverted", by="engine")
     assert fault_measure(judged(builder, tmp_path))["neighbours"] == told
+
+
+def test_every_effect_of_a_fault_has_to_be_witnessed(tmp_path: Path) -> None:
+    """What one of its effects is seen to do says nothing of another that nobody watches."""
+    unseen = replace(FAULT, sense=None)
+    found = judged(faulted(GOOD, FAULT, unseen), tmp_path)
+    fault = fault_measure(found)
+    assert not fault["witnessed"]
+    assert fault["witness_reason"] == "nothing witnesses latency on slow"

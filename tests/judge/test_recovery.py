@@ -102,9 +102,36 @@ def test_back_means_a_row_of_successes_and_a_stable_time(
     assert interval(judged(outage(*rows), tmp_path))[1] == pytest.approx(high)
 
 
-def test_a_later_outage_is_told(tmp_path: Path) -> None:
-    found = judged(outage("7.2 9", "15 16"), tmp_path)
+@pytest.mark.parametrize(
+    ("rows", "rto", "outcome", "words"),
+    [
+        (["7.2 9", "15 16"], "5s", INCONCLUSIVE, "so it was not back to stay"),
+        (["7.2 9", "15 16", "20 21"], "5s", INCONCLUSIVE, "so it was not back to stay"),
+        (["7.2 9", "15 30"], "5s", FAIL, "not seen back to stay"),
+        (["7.2 9", "15 16", "20 30"], "5s", FAIL, "not seen back to stay"),
+        (["7.2 9", "28.5 30"], "25s", INCONCLUSIVE, "not seen back to stay"),
+        (["7.2 9", "15 16"], "1s", FAIL, "was back after"),
+    ],
+)
+def test_what_fails_again_was_not_back_to_stay(
+    tmp_path: Path, rows: list[str], rto: str, outcome: Outcome, words: str
+) -> None:
+    found = judged(outage(*rows), tmp_path, rto)
+    assert found.finding.outcome is outcome, found.finding.reason
+    assert words in found.finding.reason
     assert any("failed again" in note for note in found.finding.notes)
+
+
+@pytest.mark.parametrize(
+    ("bad", "outcome"), [("2.5 6.5", INCONCLUSIVE), ("3 3.1", PASS), ("0.5 1.5", PASS)]
+)
+def test_what_was_down_before_shows_no_recovery(tmp_path: Path, bad: str, outcome: Outcome) -> None:
+    """One bad sample before the fault, or a bad warm-up, is no illness yet."""
+    found = judged(outage(bad, "7.2 10"), tmp_path)
+    assert found.finding.outcome is outcome, found.finding.reason
+    assert ("the baseline was not well: probe gate" in found.finding.reason) is (
+        outcome is not PASS
+    )
 
 
 def test_a_tolerated_failure_is_no_outage(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _listed(names: tuple[str, ...]) -> str:
 def _outcome(found: Recovery, rto: int) -> Outcome:
     if found.low > rto:
         return Outcome.FAIL
-    if found.high is not None and found.high <= rto:
+    if found.high is not None and found.high <= rto and found.again is None:
         return Outcome.PASS
     return Outcome.INCONCLUSIVE
 
@@ -148,7 +148,12 @@ def _words(found: Recovery, rto: int, zero: int) -> str:
         )
     straddles = found.high is not None and found.low <= rto < found.high
     advice = "; a shorter probing interval would tell" if straddles else ""
-    return f"{about} the service was back after {span(found.low, found.high)} {target}{advice}"
+    left = ""
+    if found.again is not None:
+        left = f"; it failed again {after_warm_up(found.again - zero)}, so it was not back to stay"
+    return (
+        f"{about} the service was back after {span(found.low, found.high)} {target}{advice}{left}"
+    )
 
 
 def _numbers(found: Recovery, several: bool) -> tuple[Number, ...]:

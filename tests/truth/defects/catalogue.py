@@ -153,6 +153,17 @@ WRITTEN = (
            BACK, INCONCLUSIVE, "met nobody"),
     Defect("recovery seen by a probe that is not there", "elsewhere", but(),
            "recovery:elsewhere", INCONCLUSIVE, "probe another took no sample"),
+    Defect("service that was back for a while, then gone", "back",
+           but(probe="from to every ok\n0s 12s 100ms yes\n12s 13s 100ms no\n"
+                     "13s 17s 100ms yes\n17s 26s 100ms no"),
+           BACK, FAIL, "not seen back to stay"),
+    Defect("service that was back and failed once more", "back",
+           but(probe="from to every ok\n0s 12s 100ms yes\n12s 13s 100ms no\n"
+                     "13s 17s 100ms yes\n17s 18s 100ms no\n18s 26s 100ms yes"),
+           BACK, INCONCLUSIVE, "it was not back to stay"),
+    Defect("recovery of what was down before", "back",
+           but(probe="from to every ok\n0s 3s 100ms yes\n3s 6s 100ms no\n6s 26s 100ms yes"),
+           BACK, INCONCLUSIVE, "the baseline was not well: probe gate was good 20 times of 50"),
     Defect("answers that say they come from a cache", "back",
            but(probe="from to every detail\n0s 26s 100ms cached"),
            BACK, INCONCLUSIVE, "came from a cache"),
