@@ -1,4 +1,4 @@
-"""Whether a probe of the target met a fault: what probes show proves nothing of one they missed."""
+"""Which probes of the target met a fault: what the others show proves nothing of it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from sloproof.judge.wording import SECOND
 from sloproof.record.reader import Samples
 
 
-def probed(case: Case, fault: ProvenFault) -> bool:
-    """Whether a sample of a service's probe met `fault`; witnesses and roles are none.
+def met_by(case: Case, fault: ProvenFault) -> frozenset[str]:
+    """The services' probes of which a sample met `fault`; witnesses and roles are none.
 
     One did that was bad while the fault was in force, or late by half of its delay at least. Of a
     fault that points at all of the system, and of one on the way in that leaves no mark on each
     request, every sample through that door did.
     """
     names = own_probes(case.record)
-    return any(_met(case, fault, name) for name in names if not name.startswith(ROLES))
+    found = (name for name in names if not name.startswith(ROLES))
+    return frozenset(name for name in found if _met(case, fault, name))
 
 
 def _met(case: Case, fault: ProvenFault, name: str) -> bool:

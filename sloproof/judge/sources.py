@@ -53,6 +53,12 @@ def slos_named(check: Check, objectives: dict[str, Any]) -> tuple[Slo, ...]:
     return tuple(slo for slo in found if isinstance(slo, Slo))
 
 
+def probes_of(check: Check, objectives: dict[str, Any]) -> frozenset[str]:
+    """The probes that `check` names, itself or by its recovery objectives; none: it reads all."""
+    own: tuple[str, ...] = getattr(check, "probes", ())
+    return frozenset((*own, *(each.probe for each in recoveries_named(check, objectives))))
+
+
 def recoveries_named(check: Check, objectives: dict[str, Any]) -> tuple[RecoveryObjective, ...]:
     """The recovery objectives among them."""
     found = (objectives[name] for name in objectives_named(check, objectives))

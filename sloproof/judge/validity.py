@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from sloproof.contracts import Finding, Outcome, Source, Window
 from sloproof.contracts.check import PROBED
-from sloproof.judge.agreement import contradiction
+from sloproof.judge.agreement import contradiction, outages
 from sloproof.judge.assessment import assess
 from sloproof.judge.case import Case, changes_load
 from sloproof.judge.clopper_pearson import refuted
@@ -20,12 +20,16 @@ from sloproof.judge.copies import unaccounted
 from sloproof.judge.facts import effects_of
 from sloproof.judge.faults import ProvenFault
 from sloproof.judge.ledger import Ledger
-from sloproof.judge.probed import probed
+from sloproof.judge.probed import met_by
 from sloproof.judge.sources import CARRIED, recoveries_named, slos_named
 from sloproof.judge.study import Study
 from sloproof.spec.objectives import RecoveryObjective
 
 CONFIDENCE = Fraction(95, 100)
+GRACE = 1_000_000_000
+"""So much of a window may lack requests, as arrivals are not dense."""
+AT_THE_END = 2_000_000_000
+"""The end of a run, where who is served is served again."""
 TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.error"}
 """By which event a run that did not come to its end has said why already."""
 
@@ -34,18 +38,23 @@ TOLD_BY = {"stopped": "stop", "interrupted": "interrupted", "failed": "harness.e
 class Doubt:
     """One thing that was broken. It touches claims that read one of `sources` (None: every claim).
 
-    `since` is when it began to matter: a window that ended before is not touched.
+    `since` is when it began to matter: a window that ended before is not touched. Of probes, those
+    in `but_for` were not touched either.
     """
 
     text: str
     sources: frozenset[Source] | None = None
     since: int | None = None
+    but_for: frozenset[str] = frozenset()
 
-    def touches(self, reads: tuple[Source, ...], window: Window) -> bool:
-        """Whether a claim that reads these sources in this window rests on what was broken."""
+    def touches(self, reads: tuple[Source, ...], probes: frozenset[str], window: Window) -> bool:
+        """Whether a claim that reads these sources, of them these probes, rests on that."""
         if self.since is not None and window.end <= self.since:
             return False
-        return self.sources is None or not self.sources.isdisjoint(reads)
+        if self.sources is None:
+            return True
+        touched = self.sources & set(reads)
+        return bool(touched - {Source.PROBES} if probes & self.but_for else touched)
 
 
 def evidence_doubts(case: Case) -> tuple[Doubt, ...]:
@@ -79,6 +88,7 @@ def attribution_doubts(case: Case) -> tuple[Doubt, ...]:
         *(replace(doubt, since=since) for doubt in _injections(case)),
         *(replace(doubt, since=since) for fault in case.faults for doubt in _of_fault(case, fault)),
         *(replace(doubt, since=since) for doubt in _baseline(case)),
+        *(replace(doubt, since=since) for doubt in _unserved(case)),
     ]
     return tuple(dict.fromkeys(doubts))
 
@@ -155,12 +165,13 @@ def _of_fault(case: Case, fault: ProvenFault) -> Iterator[Doubt]:
         yield Doubt(f"fault {fault.name} was not witnessed: {fault.reason}")
     if fault.exposure.count:
         return
-    touched = CARRIED if probed(case, fault) else CARRIED | {Source.PROBES}
+    touched = CARRIED | {Source.PROBES}
     reason = fault.exposure.reason
     if fault.exposure.count == 0:
-        yield Doubt(f"fault {fault.name} met nobody: {reason}", touched)
+        text = f"fault {fault.name} met nobody: {reason}"
     else:
-        yield Doubt(f"whether fault {fault.name} met anybody is unknown: {reason}", touched)
+        text = f"whether fault {fault.name} met anybody is unknown: {reason}"
+    yield Doubt(text, touched, but_for=met_by(case, fault))
 
 
 def _baseline(case: Case) -> Iterator[Doubt]:
@@ -180,6 +191,24 @@ def _baseline(case: Case) -> Iterator[Doubt]:
                     yield Doubt(f"the baseline was not well: {slo.name}: {each.reason}")
         for objective in recoveries_named(line.check, dict(case.objectives)):
             yield from _unwell(case, objective, window)
+
+
+def _unserved(case: Case) -> Iterator[Doubt]:
+    """Nobody was served before the faults, or at the end: what probes show is not the service."""
+    baseline = case.windows.get("baseline")
+    if not case.faulted or baseline is None:
+        return
+    last = Window("the end", case.run.end - AT_THE_END, case.run.end)
+    for begin, end, failed in outages(case.requests):
+        for window, words in ((baseline, "in all of the baseline"), (last, "at the run's end")):
+            inside = case.requests.count(window)
+            grace = min(GRACE, (window.end - window.begin) // 4)
+            if inside and begin <= window.begin + grace and end >= window.end - grace:
+                yield Doubt(
+                    f"nobody was served {words}: {failed:,} requests in a row failed, so what "
+                    f"probes say shows no service",
+                    frozenset({Source.PROBES}),
+                )
 
 
 def _unwell(case: Case, objective: RecoveryObjective, window: Window) -> Iterator[Doubt]:

@@ -7,9 +7,10 @@ from typing import Protocol
 from sloproof.contracts import Finding, Outcome, Window
 from sloproof.errors import BrokenRecord
 from sloproof.judge.case import Case
+from sloproof.judge.facts import own_probes
 from sloproof.judge.measures import measures
 from sloproof.judge.sentence import sentence
-from sloproof.judge.sources import has_source, sources_of
+from sloproof.judge.sources import has_source, probes_of, sources_of
 from sloproof.judge.validity import Doubt, attribution_doubts, evidence_doubts, weighed
 from sloproof.model.target import Target
 from sloproof.model.verdict import Claim, Verdict, worst
@@ -80,14 +81,15 @@ def _claim(
 ) -> Claim:
     window = case.window_of(line)
     reads = sources_of(line.check, dict(case.objectives))
+    probes = probes_of(line.check, dict(case.objectives)) or frozenset(own_probes(case.record))
     finding = _obstacle(case, line, window)
     unattributed = False
     if finding is None and window is not None:
         found = line.check.judge(case.study(line, window))
         finding, unattributed = weighed(
             found,
-            [doubt for doubt in evidence if doubt.touches(reads, window)],
-            [doubt for doubt in attribution if doubt.touches(reads, window)],
+            [doubt for doubt in evidence if doubt.touches(reads, probes, window)],
+            [doubt for doubt in attribution if doubt.touches(reads, probes, window)],
         )
     name = line.during if window is None else window.name
     nothing = Finding(Outcome.INCONCLUSIVE, "nothing was judged")

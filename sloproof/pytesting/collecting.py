@@ -149,7 +149,9 @@ class Claim(pytest.Function):
         if settings.runs_nothing(self.config):
             return
         answer = self.parent.answer(_variables(self))
-        if answer.lacking and answer.exit_status == 4 and settings.skips_lacking(self.config):
+        failed = any(claim.outcome == FAIL for claim in answer.claims.values())
+        lacking = answer.lacking and answer.exit_status == 4 and not failed
+        if lacking and settings.skips_lacking(self.config):
             pytest.skip(explain_trouble(answer))
         if answer.exit_status in {2, 4}:
             pytest.fail(explain_trouble(answer), pytrace=False)

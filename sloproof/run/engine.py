@@ -86,7 +86,8 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - the engine's edge: whatever it is, wind up
             self._tell.forgive()
             how, reason = "failed", said(error)
-            self._lacking = isinstance(error, Lacking)
+            # Later it isn't the host's lack: what was there when all was ready has gone.
+            self._lacking = isinstance(error, Lacking) and self._watch.phase == "ready"
             trace = "" if isinstance(error, SloproofError) else traceback.format_exc()
             self._tell("harness.error", where=self._watch.phase, error=reason, trace=trace)
         return self._wind_up(how, reason)

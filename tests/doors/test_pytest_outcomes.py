@@ -71,6 +71,11 @@ def test_what_a_host_lacks_may_be_a_skip_but_nothing_else_that_failed(
     assert f"{word:<12} experiments/slow.yaml: rules about packets need root" in done.out
 
 
+def test_what_was_seen_to_fail_is_no_skip(project: Project) -> None:
+    project.experiment(claims={"a": "FAIL"}, status=4, how="failed", reason="no root", lacking=True)
+    assert project.pytest("experiments/", "--lacking=skip").has(error=1)
+
+
 def test_what_is_left_behind_is_no_skip(project: Project) -> None:
     project.experiment(status=5, how="failed", reason="no root", lacking=True)
     assert project.pytest("experiments/", "--lacking=skip").status == 15

@@ -83,3 +83,33 @@ def test_an_outage_is_a_row_of_requests_that_all_failed(
         (begin / 1e9, end / 1e9, count) for begin, end, count in outages(read_requests(record))
     ]
     assert found == rows
+
+
+UNSERVED = "at every count took outcome\n{}"
+SLOW_FAULT = "7s 10ms 500 810ms {}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "during", "after", "words"),
+    [
+        ("ok", "error", "error", "nobody was served at the run's end"),
+        ("error", "ok", "ok", "nobody was served in all of the baseline"),
+        ("ok", "error", "ok", ""),
+    ],
+)
+def test_a_service_that_serves_nobody_has_not_recovered(
+    tmp_path: Path, before: str, during: str, after: str, words: str
+) -> None:
+    """Whatever a probe at another door says of it."""
+    rows = f"0s 10ms 700 10ms {before}\n{SLOW_FAULT.format(during)}12s 10ms 1300 10ms {after}"
+    builder = faulted(UNSERVED.format(rows))
+    builder.probe("gate", f"from to every ok\n{WELL}")
+    found = verdict(
+        built(builder, tmp_path),
+        line(RecoveryTime(objective="back")),
+        objectives=(recovery_objective("20s"),),
+        faults=("slow",),
+        target=target("tcp", host="127.0.0.1", port=8080),
+    )
+    assert found.outcome is (INCONCLUSIVE if words else PASS), found.sentence
+    assert words in found.claims[0].finding.reason

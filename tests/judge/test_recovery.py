@@ -155,6 +155,16 @@ def test_a_probe_that_never_fails_shows_nothing_of_a_fault_that_nobody_met(tmp_p
     assert "fault kill met nobody" in found.finding.reason
 
 
+def test_that_another_probe_met_the_fault_shows_nothing_of_this_one(tmp_path: Path) -> None:
+    builder = outage()
+    builder.probe(
+        "other", "from to every ok\n0s 7.2s 100ms yes\n7.2s 10s 100ms no\n10s 31s 100ms yes"
+    )
+    found = judged(builder, tmp_path)
+    assert found.finding.outcome is INCONCLUSIVE
+    assert "fault kill met nobody" in found.finding.reason
+
+
 @pytest.mark.parametrize(("rto", "outcome"), [("5s", FAIL), ("20s", INCONCLUSIVE)])
 def test_the_harness_restoring_censors(tmp_path: Path, rto: str, outcome: Outcome) -> None:
     fault = replace(KILL, healed=None, until=20.0)

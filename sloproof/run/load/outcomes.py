@@ -35,7 +35,9 @@ def words_of(exception: BaseException, status: int = 0) -> str:
 def _is_timeout(exception: BaseException) -> bool:
     # By name: this module is also imported where neither requests nor gevent may be.
     names = {kind.__name__ for kind in type(exception).__mro__}
-    return not names.isdisjoint({"TimeoutError", "Timeout"})
+    # urllib3 derives a refused connection from its time-out of connecting.
+    refused = "NewConnectionError" in names
+    return not refused and not names.isdisjoint({"TimeoutError", "Timeout"})
 
 
 def _causes(exception: BaseException) -> Iterator[BaseException]:

@@ -59,8 +59,12 @@ class Recorder:
             visit.requests += 1
         kind = self._kind(visit.profile, name, request_type, url)
         row = self._row(visit, kind, (sent, finished), first=first)
-        row.status = int(getattr(more.get("response"), "status_code", 0) or 0)
+        response = more.get("response")
+        row.status = int(getattr(response, "status_code", 0) or 0)
         row.size = response_length or 0
+        if exception is None and response is not None and not row.status:
+            # Whatever a profile makes of it: what was never answered is no success.
+            exception = getattr(response, "error", None) or ConnectionError("no answer came")
         self._judge(row, exception)
 
     def lost(self, visit: Visit, exception: BaseException | None) -> None:

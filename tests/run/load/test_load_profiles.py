@@ -56,6 +56,25 @@ class U({kind}):
     assert "KeyError" in load.engine.delivered.last_error
 
 
+@pytest.mark.parametrize("kind", ["FastHttpUser", "HttpUser"])
+def test_what_was_never_answered_is_no_success_whatever_a_profile_says(
+    start: Start, kind: str
+) -> None:
+    text = f"""
+from locust import {kind}, task
+
+class U({kind}):
+    @task
+    def t(self):
+        with self.client.get("http://127.0.0.1:1/", name="gone", catch_response=True) as answer:
+            answer.success()
+"""
+    load = start(text, rate=10).begin().stop(1)
+    rows = load.rows()
+    assert set(rows["outcome"].tolist()) == {RequestOutcome.ERROR}
+    assert load.engine.requests(0).errors[int(rows["error"][0])]
+
+
 def test_a_sequence_is_one_arrival_and_its_users_have_started_before(
     start: Start, server: Scripted
 ) -> None:
