@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -31,6 +32,7 @@ class Keeping:
 
     def __init__(self, archive: Archive, registry: CollectorRegistry) -> None:
         self._archive = archive
+        self._one = threading.Lock()
         self._kept = Counter("archive_kept_total", "Pieces of WAL kept.", registry=registry)
 
     async def keep(self, request: Request) -> Response:
@@ -38,19 +40,33 @@ class Keeping:
         name = request.path_params["name"]
         if not NAME.fullmatch(name):
             raise BadRequest("a name such as 000000010000000000000001 was expected")
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > MOST:
-                raise BadRequest(f"a piece of WAL has at most {MOST} bytes", 413)
+        content = await _content(request)
         try:
-            await asyncio.to_thread(self._archive.keep, name, bytes(content))
+            await asyncio.to_thread(self._keep, name, content)
         except BackupError as error:
             raise BadRequest(str(error), 409) from error
         except OSError as error:
             raise BadRequest(f"{name} can't be kept: {error.strerror}", 507) from error
         self._kept.inc()
         return reply({"kept": name}, 201)
+
+    def _keep(self, name: str, content: bytes) -> None:
+        """One piece at a time: a sender that has waited too long sends the same one again."""
+        with self._one:
+            self._archive.keep(name, content)
+
+
+async def _content(request: Request) -> bytes:
+    """The piece, whole. Raises `BadRequest` for one that is too long, or whose sender has gone."""
+    content = bytearray()
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > MOST:
+                raise BadRequest(f"a piece of WAL has at most {MOST} bytes", 413)
+    except ClientDisconnect as error:
+        raise BadRequest("the sender went away before all of it had come") from error
+    return bytes(content)
 
 
 def build(config: CopyConfig) -> Starlette:

@@ -62,26 +62,30 @@ class Archive:
 
         One that is there already is fine if it is the same, as after a crash PostgreSQL asks again;
         another by that name is never replaced. Raises `BackupError` for such a one, and `OSError`.
+        One at a time.
         """
         piece, draft = self.wal / name, self.wal / f".{name}.part"
-        if piece.exists():
-            if piece.read_bytes() != content:
-                raise BackupError(f"another {name} is in {self.wal} already")
-            return
+        if not piece.exists():
+            self._write(draft, content)
+            draft.rename(piece)
+        elif piece.read_bytes() != content:
+            raise BackupError(f"another {name} is in {self.wal} already")
+        folder = os.open(self.wal, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _write(self, draft: Path, content: bytes) -> None:
         try:
             with draft.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             self.binaries.own(draft)
-            draft.rename(piece)
-        finally:
+        except OSError:
             draft.unlink(missing_ok=True)  # what is left of it would keep a full disk full
-        folder = os.open(self.wal, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            raise
 
     def restore_command(self) -> str:
         """What brings a piece of WAL back; a failure tells the server that there is none."""

@@ -10,13 +10,16 @@ from digital_human.ports import LOOPBACK
 
 PATIENCE_S = 30
 """After so long a piece that is on its way counts as not archived, and is sent again."""
+# In the group of whoever started it: what kills the server's group kills it, too.
+_LIMIT = f"timeout --foreground {PATIENCE_S}"
 _REQUEST = (
     r"PUT /wal/%s HTTP/1.1\r\nHost: archive\r\nConnection: close\r\nContent-Length: %s\r\n\r\n"
 )
 _SEND = (
     "exec 3<>/dev/tcp/{host}/{port} || exit; "
-    '{{ printf "{request}" "$0" "$(stat -c %s "$1")"; cat "$1"; }} >&3; '
-    "read -r _ status _ <&3; [[ $status == 20? ]]"
+    '{{ printf "{request}" "$0" "$(stat -c %s "$1")"; {limit} cat "$1"; }} >&3; '
+    "read -r _ status _ <&3; [[ $status == 20? ]] || "
+    '{{ echo "the archive answered $status to $0" >&2; exit 1; }}'
 )
 
 
@@ -25,6 +28,6 @@ def command(port: int) -> str:
 
     A piece counts as archived once the service says that it has it, see `Archive.keep`.
     """
-    send = _SEND.format(host=LOOPBACK, port=port, request=_REQUEST)
+    send = _SEND.format(host=LOOPBACK, port=port, request=_REQUEST, limit=_LIMIT)
     # PostgreSQL itself replaces what follows a per cent sign.
-    return f"timeout {PATIENCE_S} bash -c '{send.replace('%', '%%')}' %f %p"
+    return f"{_LIMIT} bash -c '{send.replace('%', '%%')}' %f %p"

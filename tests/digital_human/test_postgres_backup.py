@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -233,3 +234,28 @@ def test_a_piece_of_wal_is_kept_whole_once_and_never_replaced(shared: Archived) 
     names = {each.name for each in folder.iterdir()}
     assert piece in names
     assert not {name for name in names if name in (piece[::-1], "piece") or name[0] == "."}
+
+
+def test_a_piece_that_is_sent_again_meanwhile_is_still_whole(shared: Archived) -> None:
+    """A sender that has waited too long sends the same piece once more."""
+    name, content = "A" * 24, bytes(range(256)) * 16_384
+    port = shared.primary.archive_command.partition("/dev/tcp/127.0.0.1/")[2].partition(" ")[0]
+    source = shared.primary.folder / "again"
+    source.write_bytes(content)
+    command = shipping.command(int(port)).replace("%p", str(source)).replace("%f", name)
+    asked = ["sh", "-c", command.replace("%%", "%")]
+    senders = [subprocess.Popen(asked) for _ in range(6)]
+    assert [each.wait(60) for each in senders] == [0] * 6
+    assert (shared.archive.wal / name).read_bytes() == content
+    assert not list(shared.archive.wal.glob(".*"))
+    (shared.archive.wal / name).unlink()
+
+
+def test_a_sender_that_goes_away_leaves_nothing(shared: Archived) -> None:
+    port = shared.primary.archive_command.partition("/dev/tcp/127.0.0.1/")[2].partition(" ")[0]
+    with socket.create_connection(("127.0.0.1", int(port)), 5) as sender:
+        sender.sendall(f"PUT /wal/{'B' * 24} HTTP/1.1\r\nHost: a\r\n".encode())
+        sender.sendall(b"Content-Length: 1000\r\n\r\nhalf")
+    shared.take()  # the archive goes on
+    assert not (shared.archive.wal / ("B" * 24)).exists()
+    assert "Traceback" not in (shared.archive.folder.parent / "archive.log").read_text()
