@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from digital_human.restart_budget import RestartBudget
 from digital_human.settings import HealerSettings
 
 VERIFY_POLL_S = 0.05
+START_S = 2.0
+"""After so long the next one starts, whether or not this one answers."""
 VERIFY_SUCCESSES = 2
 
 
@@ -26,6 +29,7 @@ class Copies:
     def __init__(self, config: CopyConfig) -> None:
         self._addresses = dict(config.links)
         self._folder = Path(config.files["folder"])
+        self._starting = asyncio.Lock()
         self.settings: HealerSettings = config.settings.healer
 
     @property
@@ -54,8 +58,22 @@ class Copies:
         return dict(answer["processes"][name])
 
     async def restart(self, name: str) -> dict[str, Any]:
-        """Have the copy killed, if need be, and started. Raises `ControlError`."""
-        return await ask(self._folder, {"command": "restart", "instance": name})
+        """Have the copy killed, if need be, and started. Raises `ControlError`.
+
+        One starts after the other: a start takes a processor, and whoever still serves needs some.
+        """
+        async with self._starting:
+            told = await ask(self._folder, {"command": "restart", "instance": name})
+            with suppress(TimeoutError, ControlError):
+                await asyncio.wait_for(self._started(name), START_S)
+        return told
+
+    async def _started(self, name: str) -> None:
+        """Return once it answers, or has died. Raises `ControlError`."""
+        while True:
+            if await self.well(name) or not (await self.process(name))["running"]:
+                return
+            await asyncio.sleep(VERIFY_POLL_S)
 
 
 class RestartCopy:
