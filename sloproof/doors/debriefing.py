@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
-from sloproof.doors.judging import REPORT, VERDICT, claim_body
+from sloproof.doors.judging import (
+    REPORT,
+    VERDICT,
+    claim_body,
+    unwritten_line,
+    why_not_written,
+)
 from sloproof.doors.outlook import TEMPLATES, refuse_outputs, refuse_unwritable
 from sloproof.errors import UsageError
 
@@ -44,14 +50,15 @@ def is_suite_record(folder: Path) -> bool:
 
 def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     """Judge a suite's record anew, with all its runs, by their own objectives."""
+    from sloproof.judge.drill import suite_verdict_json
     from sloproof.record.suite import SuiteRecord
 
     if objectives:
         raise UsageError("--slo judges one run: name a record inside of this suite's")
     _, verdict = judged(SuiteRecord(folder))
-    refuse_unwritable(RECORD=folder / VERDICT)
-    write_verdict(folder, verdict)
-    return Ending(STATUS[verdict.outcome], body_of(verdict), words_of(verdict))
+    unwritten = why_not_written(folder, suite_verdict_json(verdict))
+    words = "\n".join([words_of(verdict), *unwritten_line(unwritten)])
+    return Ending(STATUS[verdict.outcome], body_of(verdict) | {"unwritten": unwritten}, words)
 
 
 def claims_in(folder: Path) -> list[str]:

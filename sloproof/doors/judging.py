@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sloproof.doors.ending import DONE, STATUS, Ending
 from sloproof.doors.outlook import TEMPLATES, refuse_outputs, refuse_unwritable
-from sloproof.errors import InvalidInput, Problem
+from sloproof.errors import HarnessError, InvalidInput, Problem
 
 if TYPE_CHECKING:
     from sloproof.model.verdict import Claim, Verdict
@@ -26,18 +26,15 @@ def judge(folder: Path, objectives: Sequence[Path]) -> Ending:
     Only the verdict by its own objectives is written into the record.
     """
     from sloproof.judge import verdict_json
-    from sloproof.record.writer import write_beside
     from sloproof.report.summary import summary_text
 
     record = _opened(folder)
     others = _others(record, objectives)
     verdict = _judged(record, others)
     text = verdict_json(verdict)
-    if not objectives:
-        refuse_unwritable(RECORD=folder / VERDICT)
-        write_beside(record.folder / VERDICT, text)
-    body = {**json.loads(text), "other_objectives": sorted(others)}
-    lines = summary_text(verdict)
+    unwritten = "" if objectives else why_not_written(record.folder, text)
+    body = {**json.loads(text), "other_objectives": sorted(others), "unwritten": unwritten}
+    lines = [*summary_text(verdict), *unwritten_line(unwritten)]
     lines += [
         f"  ! judged by another {name} than the run's own: that of {other.origin}"
         for name, other in sorted(others.items())
@@ -58,6 +55,25 @@ def judged(folder: Path) -> tuple[Record, Verdict]:
     """A record and its verdict; raises `BrokenRecord` for one that was changed."""
     record = _opened(folder)
     return record, _judged(record, {})
+
+
+def why_not_written(folder: Path, verdict: str) -> str:
+    """Write a verdict into its record; gives why that can't be, or "".
+
+    A record that is archived where nothing can be written is judged all the same.
+    """
+    from sloproof.record.writer import write_beside
+
+    try:
+        write_beside(folder / VERDICT, verdict)
+    except HarnessError as error:
+        return str(error)
+    return ""
+
+
+def unwritten_line(reason: str) -> list[str]:
+    """The line for people below a verdict that its record doesn't have."""
+    return [f"  ! the verdict is not in the record: {reason}"] if reason else []
 
 
 def _opened(folder: Path) -> Record:

@@ -74,6 +74,18 @@ class TestStart:
         assert "\n 4  the harness or the platform failed, what was" in done.stdout
         assert took < 2, "0.3 s on a machine with nothing else to do"
 
+    def test_an_interrupt_while_it_is_imported_is_one_line(self) -> None:
+        code = """if True:
+            import os, runpy, signal, sys
+            class Interrupting:
+                def find_spec(self, name, path, target=None):
+                    if name == "typer":
+                        os.kill(os.getpid(), signal.SIGINT)
+            sys.meta_path.insert(0, Interrupting())
+            runpy.run_module("sloproof", run_name="__main__")"""
+        done = python("-c", code)
+        assert (done.returncode, done.stdout, done.stderr) == (3, "", "interrupted\n")
+
     def test_nothing_heavy_is_imported(self) -> None:
         code = f"import sys, sloproof.cli; print(sorted(set({HEAVY}) & set(sys.modules)))"
         assert python("-c", code).stdout == "[]\n"
@@ -423,7 +435,8 @@ class TestJudging:
         record = begin_record(tmp_path / "r1", "slow")
         ended = sloproof("judge", record, "--json")
         assert ended.status == status
-        assert json.loads(ended.out) == {"exit_status": status, "a": 1, "other_objectives": []}
+        said = {"exit_status": status, "a": 1, "other_objectives": [], "unwritten": ""}
+        assert json.loads(ended.out) == said
         assert (record / "verdict.json").read_text() == '{"a": 1}\n'
 
     def test_other_objectives_leave_the_records_own_verdict(

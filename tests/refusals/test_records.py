@@ -15,6 +15,7 @@ from sloproof.record.schema import SEALED
 from sloproof.spec import load_experiment, resolved_text
 from sloproof.testing.record import RecordBuilder
 from tests.refusals.conftest import Scene
+from tests.refusals.real import sloproof, without_roots_power
 
 Damage = Callable[[Path], None]
 
@@ -159,6 +160,19 @@ def test_objectives_that_are_none_are_refused(scene: Scene, sound: Path) -> None
     assert scene.refused("judge", "r", "--slo", "slo/other.yaml") == [
         "slo/other.yaml:1: expected a mapping, or a list of mappings"
     ]
+
+
+def test_a_record_in_an_archive_is_judged_all_the_same(scene: Scene, sound: Path) -> None:
+    record = scene.root / "r"
+    shutil.copytree(sound, record)
+    record.chmod(0o500)
+    before = scene.files()
+    done = sloproof(scene.root, "judge", "r", "--json", before=without_roots_power())
+    said = json.loads(done.out)
+    assert said["outcome"] in {"PASS", "FAIL", "INCONCLUSIVE"}
+    assert said["unwritten"] == "r/verdict.json: can't be written: Permission denied"
+    assert f"! the verdict is not in the record: {said['unwritten']}" in done.err
+    assert scene.files() == before
 
 
 def test_the_verdict_by_other_objectives_touches_nothing(scene: Scene, sound: Path) -> None:

@@ -164,6 +164,29 @@ def test_a_fail_over_interrupted_in_a_later_phase_is_put_back(
     bench.next_run_works()
 
 
+@pytest.mark.slow
+def test_a_ledger_that_dies_ends_the_drill_and_vouches_for_nothing(
+    bench: DrillBench, stores: Drill
+) -> None:
+    old, new = stores.stores.primary, stores.stores.standby
+    stores.write(FAIL_OVER)
+    run = bench.begin(*bench.argv())
+    struck = stores.stores.running.processes[old.name]
+    soon(lambda: struck.poll() is not None, PATIENCE, "the blow")
+    [ledger] = [line for line in bench.processes() if "-m sloproof.run.ledger" in line]
+    life = Incarnation.of(int(ledger.partition(":")[0]))
+    assert life is not None
+    life.send(signal.SIGKILL)
+    ended = bench.end(run)
+    assert (ended.status, ended.said["outcome"]) == (4, "INCONCLUSIVE"), ended.words
+    assert ended.said["reason"] == "the ledger failed: its process died"
+    assert claims(ended)["data_loss"][0] == "INCONCLUSIVE", ended.said["claims"]
+    assert ended.said["unreverted"] == []
+    soon(lambda: (role(new), role(old)) == ("primary", "standby"), PATIENCE, "a pair that works")
+    bench.nothing_is_left(PATIENCE)
+    bench.next_run_works()
+
+
 # -- the disk of the record
 
 
@@ -184,7 +207,8 @@ def test_a_full_disk_ends_a_drill_and_what_was_written_can_be_judged(
         bench.nothing_is_left(PATIENCE)
         [record] = map(str, bench.records)
         judged = bench.sloproof("judge", record)
-        assert (judged.status, "verdict.json: can't be written" in judged.words) == (4, True)
+        assert judged.status == 3, judged.words
+        assert "verdict.json: can't be written: No space left on device" in judged.out
         (disk / "filling").unlink()
         judged = bench.sloproof("judge", record)
         assert judged.status == 3, judged.words
