@@ -19,9 +19,9 @@ from sloproof.judge.load import Arrivals, LoadAdequacy, load_adequacy
 from sloproof.record.reader import Batch, Record
 from sloproof.record.schema import NEVER, RequestOutcome
 from sloproof.record.writer import RecordWriter
-from sloproof.run.load.pieces import SECOND, Piece
 from sloproof.run.load.process import LoadProcess, LoadState
 from sloproof.run.load.spec import LoadSpec, Part
+from sloproof.spec.pieces import SECOND, Piece
 
 GETTER = """\
 from locust import FastHttpUser, task

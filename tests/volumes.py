@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sloproof.effects.incarnation import Incarnation
-from sloproof.effects.place import Place
+from sloproof.effects.place import Place, namespace_of
 from sloproof.model.stores import Volume
 from sloproof.model.target import Entry, Finder, Service, Target
 from sloproof.platforms.local import Local
@@ -42,12 +41,10 @@ class Mounted:
     folder: Path
     process: subprocess.Popen[bytes]
 
-    @property
-    def anchor(self) -> str:
-        return str(Incarnation.of(self.process.pid))
+    namespace: str
 
     def place(self, kind: str) -> Place:
-        return Place(str(self.folder / kind), self.anchor)
+        return Place(str(self.folder / kind), self.namespace)
 
     def path(self, kind: str) -> Path:
         return Path(self.place(kind).reached)
@@ -86,13 +83,12 @@ def mounted(folder: Path, *, slow: bool = False) -> Iterator[Mounted]:
     argv = [sys.executable, "-m", "sloproof", "arm", "--no-shim", *sizes, "--", "cat"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE)  # its end is the end of `cat`
     try:
-        found = Mounted(folder, process)
         deadline = time.monotonic() + 20
         while process.poll() is None and _name_of(process) != "cat":
             assert time.monotonic() < deadline, "the volumes were not mounted"
             time.sleep(0.01)
         assert process.poll() is None, "mounting the volumes failed: see standard error"
-        yield found
+        yield Mounted(folder, process, namespace_of(process.pid))
     finally:
         process.kill()
         process.communicate()

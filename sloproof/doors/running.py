@@ -252,19 +252,20 @@ def write_summaries(
     ran: Sequence[Ran], settings: Settings, drill: tuple[SuiteRecord, SuiteVerdict] | None = None
 ) -> list[str]:
     """Write the files for CI that were asked for; gives what kept it from that."""
-    from sloproof.report.junit import junit_xml
-    from sloproof.report.markdown import drill_markdown, markdown
-
     judged_ones = [(each.record, each.verdict) for each in ran if each.record and each.verdict]
 
+    def junit() -> str:
+        from sloproof.report.junit import junit_xml
+
+        return junit_xml(judged_ones, drill=drill)
+
     def page() -> str:
+        from sloproof.report.markdown import drill_markdown, markdown
+
         whole = [drill_markdown(*drill)] if drill else []
         return "\n".join([*whole, *(markdown(*each) for each in judged_ones)])
 
-    wanted = [
-        (settings.junit, lambda: junit_xml(judged_ones, drill=drill)),
-        (settings.markdown, page),
-    ]
+    wanted = [(settings.junit, junit), (settings.markdown, page)]
     return [why for path, text in wanted if path is not None and (why := _unwritten(path, text))]
 
 

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +13,7 @@ from typing import ClassVar
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.contracts.probe import Witness
 from sloproof.effects.loop_device import Backing, attached
-from sloproof.effects.place import Mount, Place
+from sloproof.effects.place import Mount, Place, PlaceGone
 from sloproof.effects.running import run
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
@@ -41,13 +40,13 @@ class BrokenVolume(Effect):
 
     volume: str
     path: str
-    anchor: str = ""
+    namespace: str = ""
     holder: str = ""
     seen_by: Json = field(default_factory=dict)
 
     @property
     def _place(self) -> Place:
-        return Place(self.path, self.anchor)
+        return Place(self.path, self.namespace)
 
     def capture(self) -> Json:
         """What is mounted there, how, and the file behind it; raises where it is broken already."""
@@ -77,10 +76,10 @@ class BrokenVolume(Effect):
 
     def undo(self, prior: Json) -> Undone:
         """Unmount it, although files are open, and mount it anew on another device."""
-        place = self._place
-        if not place.there():
+        try:
+            mount = self._place.mount()
+        except PlaceGone:
             return Undone.ABSENT
-        mount = place.mount()
         if mount is not None:
             if not self._failing(mount):
                 return Undone.ABSENT
@@ -94,7 +93,7 @@ class BrokenVolume(Effect):
     def _mount(self, prior: Json) -> None:
         dropped = {SHUT, "rw"} if "ro" in prior["options"] else {SHUT}
         options = ",".join(each for each in prior["options"] if each not in dropped)
-        device, held = attached(Place(prior["backing"], self.anchor).reached)
+        device, held = attached(Place(prior["backing"], self.namespace).reached)
         try:
             self._run("mount", "-t", "ext4", "-o", options, device, self.path)
         finally:
@@ -102,10 +101,11 @@ class BrokenVolume(Effect):
 
     def present(self, prior: Json) -> bool:
         """Whether it is shut down, or half healed: unmounted and not yet mounted anew."""
-        if not self._place.there():
+        try:
+            mount = self._place.mount()
+            return mount is None or self._failing(mount)
+        except PlaceGone:
             return False
-        mount = self._place.mount()
-        return mount is None or self._failing(mount)
 
     def _mounted(self) -> Mount:
         mount = self._place.mount()
@@ -118,19 +118,15 @@ class BrokenVolume(Effect):
         if SHUT in mount.options:
             return True
         try:
-            os.close(os.open(self._place.reached, os.O_TMPFILE | os.O_RDWR, 0o600))
+            os.close(self._place.open(os.O_TMPFILE | os.O_RDWR))
         except OSError as error:
             return error.errno == errno.EIO
         return False
 
     def _run(self, *argv: str) -> None:
-        ended = run(self._inside(argv), timeout=COMMAND_WITHIN)
+        ended = run(self._place.inside(argv), timeout=COMMAND_WITHIN)
         if ended.status:
             raise EffectError(f"{' '.join(argv)}: {ended.complaint or ended.status}")
-
-    def _inside(self, argv: Sequence[str]) -> tuple[str, ...]:
-        """The command, run where the volume is mounted."""
-        return ("nsenter", "-t", self._place.pid, "-m", *argv) if self.anchor else tuple(argv)
 
     def witness(self) -> Witness | None:
         """A small write, by the prober."""
@@ -146,7 +142,7 @@ class BrokenVolume(Effect):
 
     def remedy(self) -> str:
         """How to mount it anew."""
-        where = " ".join(self._inside(()))
+        where = " ".join(self._place.inside(())) if self._place.there() else ""
         return f"{where} umount --lazy {self.path}, then mount its image there again".strip()
 
     def __str__(self) -> str:

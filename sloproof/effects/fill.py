@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.contracts.probe import Witness
-from sloproof.effects.place import Place
+from sloproof.effects.place import Place, PlaceGone
 from sloproof.effects.room import free_of, held_by, size_of
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
@@ -41,7 +41,7 @@ class Fill(Effect):
 
     volume: str
     path: str
-    anchor: str = ""
+    namespace: str = ""
     device: int
     free: int
     budget: int = 0
@@ -50,7 +50,7 @@ class Fill(Effect):
 
     @property
     def _place(self) -> Place:
-        return Place(self.path, self.anchor)
+        return Place(self.path, self.namespace)
 
     @property
     def _name(self) -> str:
@@ -85,14 +85,13 @@ class Fill(Effect):
 
     def undo(self, prior: Json) -> Undone:
         """Remove our own file, whatever is mounted there now."""
-        place = self._place
-        if not place.there():
-            return Undone.ABSENT
-        gone = prior["file_system"] in ("", "tmpfs") or place.mount() is not None
         try:
-            os.unlink(f"{place.reached}/{self._name}")  # noqa: PTH108 - by way of /proc
+            with _closing(self._place.open()) as folder:
+                os.unlink(self._name, dir_fd=folder)
+        except PlaceGone:
+            return Undone.ABSENT
         except FileNotFoundError as error:
-            if gone:
+            if prior["file_system"] in ("", "tmpfs") or self._place.mount() is not None:
                 return Undone.ABSENT
             raise EffectError(f"{self.path} is not mounted, so its file stays on it") from error
         except OSError as error:
@@ -101,8 +100,12 @@ class Fill(Effect):
 
     def present(self, prior: Json) -> bool:
         """Whether our file is there."""
-        place = self._place
-        return place.there() and os.path.exists(f"{place.reached}/{self._name}")  # noqa: PTH110
+        try:
+            with _closing(self._place.open()) as folder:
+                os.stat(self._name, dir_fd=folder)
+        except (PlaceGone, OSError):
+            return False
+        return True
 
     def _folder(self) -> contextlib.AbstractContextManager[int]:
         return _closing(self._place.opened(self.device))
@@ -143,7 +146,8 @@ class Fill(Effect):
 
     def remedy(self) -> str:
         """Our file, to be removed."""
-        return f"rm {self._place.reached}/{self._name}"
+        place = self._place
+        return f"rm {place.reached if place.there() else place.path}/{self._name}"
 
     def __str__(self) -> str:
         return f"fill {self.volume} until {self.free / OFF:.6g} MiB are left"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.contracts.probe import Witness
-from sloproof.effects.place import Place
+from sloproof.effects.place import Place, PlaceGone
 from sloproof.effects.witness import witness_from_json
 from sloproof.errors import EffectError
 
@@ -28,26 +28,25 @@ class SlowVolume(Effect):
 
     volume: str
     path: str
-    anchor: str = ""
+    namespace: str = ""
     delay_ns: int
     holder: str = ""
     seen_by: Json = field(default_factory=dict)
 
     @property
     def _place(self) -> Place:
-        return Place(self.path, self.anchor)
+        return Place(self.path, self.namespace)
 
     @property
-    def _control(self) -> str:
-        return Place(control_of(self.path), self.anchor).reached
+    def _control(self) -> Place:
+        return Place(control_of(self.path), self.namespace)
 
     def capture(self) -> Json:
         """That nobody has slowed it; raises where nobody watches, or another one has."""
         said = self._said()
         if said is None or not self._watched():
             raise EffectError(f"nobody watches {self.volume}: arm it with slow-io at its start")
-        if said["device"] != os.stat(self._place.reached).st_dev:  # noqa: PTH116 - through /proc
-            raise EffectError(f"{self.volume} was mounted anew since it was armed")
+        os.close(self._place.opened(said["device"]))  # it may have been mounted anew
         if said.get("owner", str(self.owner)) != str(self.owner):
             raise EffectError(f"{self.volume} is slowed by {said['owner']} already")
         return {"device": said["device"]}
@@ -59,7 +58,7 @@ class SlowVolume(Effect):
 
     def undo(self, prior: Json) -> Undone:
         """Take the delay away if it is ours; a watcher that is gone delays nothing."""
-        said = self._said() if self._place.there() else None
+        said = self._said()
         if said is None or "owner" not in said:
             return Undone.ABSENT
         if said["owner"] != str(self.owner):
@@ -69,14 +68,14 @@ class SlowVolume(Effect):
 
     def present(self, prior: Json) -> bool:
         """Whether our delay stands there, and somebody reads it."""
-        said = self._said() if self._place.there() else None
+        said = self._said()
         return said is not None and said.get("owner") == str(self.owner) and self._watched()
 
     def _said(self) -> dict[str, Any] | None:
         try:
-            with open(self._control, encoding="ascii") as file:  # noqa: PTH123 - through /proc
+            with os.fdopen(self._control.open(os.O_RDONLY), encoding="ascii") as file:
                 found: dict[str, Any] = json.load(file)
-        except (OSError, ValueError):
+        except (PlaceGone, OSError, ValueError):
             return None
         return found
 
@@ -84,7 +83,7 @@ class SlowVolume(Effect):
         """In one piece, and never shorter than before: whoever reads it sees one or the other."""
         text = json.dumps(said).ljust(256)
         try:
-            file = os.open(self._control, os.O_WRONLY | os.O_CLOEXEC)
+            file = self._control.open(os.O_WRONLY)
             try:
                 os.pwrite(file, text.encode(), 0)
             finally:
@@ -94,7 +93,7 @@ class SlowVolume(Effect):
 
     def _watched(self) -> bool:
         """Whether a watcher holds its lock on the file."""
-        with open(self._control, "rb") as file:  # noqa: PTH123 - through /proc
+        with os.fdopen(self._control.open(os.O_RDONLY), "rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -115,7 +114,9 @@ class SlowVolume(Effect):
 
     def remedy(self) -> str:
         """Ending the watcher: the kernel lets everything through then."""
-        return f"end the process that holds a lock on {self._control}"
+        place = self._control
+        seen = place.reached if place.there() else place.path
+        return f"end the process that holds a lock on {seen}"
 
     def __str__(self) -> str:
         return f"slow I/O {self.delay_ns / 1e6:g} ms on {self.volume}"

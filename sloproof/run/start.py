@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from sloproof import __version__
-from sloproof.contracts import LoadChange, Platform, Where
+from sloproof.contracts import Platform
 from sloproof.effects.incarnation import self_incarnation
 from sloproof.errors import HarnessError, Interrupted, PlatformError, UsageError
 from sloproof.extensions import Extensions
@@ -32,7 +31,6 @@ from sloproof.run.holding import Entries, Lent, LentBulletin
 from sloproof.run.journal import Journal
 from sloproof.run.ledger.driver import RealLedger
 from sloproof.run.ledger.order import Order, order_of
-from sloproof.run.load.pieces import Change
 from sloproof.run.load.profiles import builtin_profiles, find_profiles
 from sloproof.run.load.spec import LoadSpec, load_spec
 from sloproof.run.lock import TargetLock
@@ -44,6 +42,7 @@ from sloproof.run.stopping import StopWatch
 from sloproof.run.watch import Signals, Watch
 from sloproof.spec import Loaded, resolved_text
 from sloproof.spec.experiment import Experiment
+from sloproof.spec.load_changes import changes_of
 
 DEFAULT_PATIENCE = 30_000_000_000
 
@@ -277,21 +276,5 @@ class _Start:
             seed=seed,
             profile_paths=paths,
             crew=self.options.workers,
-            changes=load_changes(experiment),
+            changes=[each for plan in experiment.faults for each in changes_of(plan)],
         )
-
-
-def load_changes(experiment: Experiment) -> list[Change]:
-    """The changes of the load that the experiment's faults bring, from the end of the warm-up."""
-    found: list[Change] = []
-    for plan in experiment.faults:
-        if plan.fault.points_at != "load" or plan.at is None:
-            continue
-        end = plan.at.ns + plan.for_.ns if plan.for_ else None
-        steps: Any = plan.fault.plan(Where(), None)  # type: ignore[arg-type]  # it needs no platform
-        for step in steps:
-            if isinstance(step, LoadChange):
-                factor = Fraction(step.factor) if step.factor is not None else None
-                rate = step.rate.per_second if step.rate is not None else None
-                found.append(Change(plan.at.ns, end, factor, rate))
-    return found

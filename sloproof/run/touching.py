@@ -17,8 +17,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sloproof.errors import UsageError
+from sloproof.model.addressing import HttpCall
 from sloproof.model.target import Target
 from sloproof.run.busy import Holder, TargetBusy
+from sloproof.spec.stores import ends_of
 
 _SHARED = Path("/tmp")  # noqa: S108 - one place for all runs; the folder in it is its user's alone
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - not bound
@@ -29,7 +31,7 @@ _NOT_YET = "$("
 
 def things_of(target: Target) -> list[str]:
     """What a run touches of a target: addresses, proxies and pid files, as far as is known."""
-    return sorted(thing for thing in _things(target) if _NOT_YET not in thing)
+    return sorted({thing for thing in _things(target) if _NOT_YET not in thing})
 
 
 def _things(target: Target) -> Iterator[str]:
@@ -43,6 +45,21 @@ def _things(target: Target) -> Iterator[str]:
                 yield f"127.0.0.1:{copy.listens}"
             if copy.pid_file is not None:
                 yield os.path.realpath(Path(target.folder, copy.pid_file))
+    yield from _in_stores(target)
+    yield from _by_switches(target)
+
+
+def _in_stores(target: Target) -> Iterator[str]:
+    dsns = [copy.dsn for store in target.stores.values() for copy in store.copies]
+    for dsn in dsns:
+        if _NOT_YET not in dsn:
+            yield from (_place(host, port) for host, port in ends_of(dsn))
+
+
+def _by_switches(target: Target) -> Iterator[str]:
+    for switch in target.switches.values():
+        calls = [each for each in (switch.set, switch.reset) if isinstance(each, HttpCall)]
+        yield from (_address(call.url) for call in calls)
 
 
 def _address(url: str) -> str:
@@ -50,8 +67,12 @@ def _address(url: str) -> str:
     if _NOT_YET in url:
         return url
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    return f"{'127.0.0.1' if host in _LOOPBACK else host}:{parts.port or _PORTS.get(parts.scheme)}"
+    return _place(parts.hostname or "", parts.port or _PORTS.get(parts.scheme))
+
+
+def _place(host: str, port: int | None) -> str:
+    host = host if host.startswith("/") else host.rstrip(".").lower()
+    return f"{'127.0.0.1' if host in _LOOPBACK else host}:{port}"
 
 
 class Touching:

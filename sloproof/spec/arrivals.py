@@ -15,7 +15,7 @@ from sloproof.spec.places import Place, Problems, suggestion
 from sloproof.spec.reading import shown
 
 _NOTHING = Duration(0)
-_FASTEST = Rate(Fraction(1_000_000))
+FASTEST = Rate(Fraction(1_000_000))
 """More than any machine makes and than a record of one run could hold."""
 _LOAD: Place = ("spec", "load")
 
@@ -43,8 +43,8 @@ def _check_segments(segments: tuple[Segment, ...], problems: Problems) -> None:
         last = n == len(segments) - 1
         _check_segment(segment, (*_LOAD, "arrivals", n), problems, last=last)
         for inside, rate in rates_of(segment):
-            if rate > _FASTEST:
-                message = f"{rate} is more than can be made (at most {_FASTEST})"
+            if rate > FASTEST:
+                message = f"{rate} is more than can be made (at most {FASTEST})"
                 problems.add((*_LOAD, "arrivals", n, *inside), message)
 
 

@@ -24,6 +24,7 @@ from sloproof.spec.faults import (
     timed,
 )
 from sloproof.spec.lines import build_lines
+from sloproof.spec.load_changes import check_changes
 from sloproof.spec.objectives import RatioIndicator, Slo
 from sloproof.spec.places import Place, Problems, suggestion
 from sloproof.spec.selectors import Aim, check_selectors
@@ -113,6 +114,7 @@ def check_surroundings(
     if load is not None:
         check_load(load, project, problems)
         check_moments(load, draft.plans, problems)
+        check_changes(load, draft.plans, target, problems)
     if target is None:
         return
     check_named(draft.experiment, target, problems)

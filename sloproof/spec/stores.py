@@ -14,6 +14,7 @@ from sloproof.spec.experiment import Experiment
 from sloproof.spec.places import Place, Problems, suggestion
 
 _SCHEMES = ("postgresql", "postgres")
+_POSTGRES = 5432
 _TRY = "try postgresql://user@127.0.0.1:5432/name"
 _ELSEWHERE = ("service", "servicefile", "passfile")
 """Parameters by which libpq would read from other files whom to ask and how."""
@@ -51,6 +52,16 @@ def hosts_of(dsn: str) -> list[str]:
     for name in ("host", "hostaddr"):
         named += [host for value in query.get(name, []) for host in value.split(",")]
     return [host for host in map(unquote, named) if host and not host.startswith(("/", "@"))]
+
+
+def ends_of(dsn: str) -> list[tuple[str, int]]:
+    """Host and port of every server that a DSN leads to; a folder of sockets is a host, too."""
+    parts = urlsplit(dsn)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    named = [(unquote(host), port) for host, port in _ends(parts.netloc) if host]
+    for name in ("host", "hostaddr"):
+        named += [(host, query.get("port", "")) for host in query.get(name, "").split(",") if host]
+    return [(host, int(port) if port.isdecimal() else _POSTGRES) for host, port in named]
 
 
 def _ends(netloc: str) -> list[tuple[str, str]]:

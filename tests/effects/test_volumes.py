@@ -19,6 +19,7 @@ import pytest
 from sloproof.contracts import Owner, Undone
 from sloproof.effects.broken_volume import BrokenVolume
 from sloproof.effects.fill import OFF, Fill
+from sloproof.effects.place import namespace_of
 from sloproof.effects.room import held_by
 from sloproof.effects.slow_volume import SlowVolume
 from sloproof.errors import EffectError
@@ -37,12 +38,12 @@ def volumes(tmp_path: Path) -> Iterator[Mounted]:
 def fill_of(volumes: Mounted, kind: str, free: int) -> Fill:
     place = volumes.place(kind)
     device = volumes.path(kind).stat().st_dev
-    return Fill(volume=kind, path=place.path, anchor=place.anchor, device=device, free=free)
+    return Fill(volume=kind, path=place.path, namespace=place.namespace, device=device, free=free)
 
 
 def broken(volumes: Mounted) -> BrokenVolume:
     place = volumes.place("ext4")
-    return BrokenVolume(volume="ext4", path=place.path, anchor=place.anchor)
+    return BrokenVolume(volume="ext4", path=place.path, namespace=place.namespace)
 
 
 def budgeted(folder: Path, budget: int, free: int) -> Fill:
@@ -192,6 +193,31 @@ def test_effects_are_gone_with_the_processes_that_had_the_volume(volumes: Mounte
 
 
 @with_volumes
+def test_effects_are_undone_for_those_that_outlive_the_first_process(volumes: Mounted) -> None:
+    effects = [fill_of(volumes, "tmpfs", free=MIB).bound(MINE), broken(volumes).bound(MINE)]
+    priors = [effect.capture() for effect in effects]
+    for effect, prior in zip(effects, priors, strict=True):
+        effect.apply(prior)
+    argv = ["nsenter", "-t", str(volumes.process.pid), "-m", "sleep", "60"]
+    other = subprocess.Popen(argv)
+    try:
+        until = time.monotonic() + 20
+        while namespace_of(other.pid) != volumes.namespace:
+            assert time.monotonic() < until
+        volumes.process.kill()
+        volumes.process.wait()
+        for effect, prior in zip(effects, priors, strict=True):
+            assert effect.present(prior)
+            assert effect.undo(prior) is Undone.REVERTED
+            assert not effect.present(prior)
+        assert list(volumes.path("tmpfs").iterdir()) == []
+        assert error_of(volumes.path("ext4") / "new") == 0
+    finally:
+        other.kill()
+        other.wait()
+
+
+@with_volumes
 def test_a_broken_volume_keeps_the_laws(volumes: Mounted) -> None:
     check_effect(broken(volumes))
 
@@ -280,7 +306,7 @@ def slowed(tmp_path: Path) -> Iterator[Mounted]:
 def slow(volumes: Mounted, milliseconds: int) -> SlowVolume:
     place = volumes.place("slow")
     delay = milliseconds * 1_000_000
-    return SlowVolume(volume="slow", path=place.path, anchor=place.anchor, delay_ns=delay)
+    return SlowVolume(volume="slow", path=place.path, namespace=place.namespace, delay_ns=delay)
 
 
 @with_slow_volumes

@@ -124,6 +124,12 @@ def test_a_spike_changes_the_load_and_nothing_else(platform: Local) -> None:
     assert step == LoadChange(factor=4.0)
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.5, 0.0, -1.0])
+def test_a_spike_of_nothing_is_refused(factor: float) -> None:
+    with pytest.raises(ValueError, match=r"factor: .* brings no more arrivals than planned"):
+        FAULTS["load_spike"](factor=factor)
+
+
 def test_files_run_out_of_one_copy(platform: Local) -> None:
     """The effect's own laws are tried on a process that is quiet; this one opens and closes."""
     fault = FAULTS["fd_exhaustion"](left=5)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sloproof.model.target import Entry, Target
 from sloproof.run.drivers import RealLoad
-from sloproof.run.load.pieces import Piece
 from sloproof.run.load.spec import LoadSpec, Part
+from sloproof.spec.pieces import Piece
 
 SHOP = Target(
     name="shop", origin="", folder=".", platform="local", entry=Entry(url="http://127.0.0.1")

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sloproof.model.target import Discover, Entry, Finder, Proxy, Service, Target, TargetLink
+from sloproof.model.addressing import Command, HttpCall
+from sloproof.model.stores import Store, StoreCopy
+from sloproof.model.target import (
+    Discover,
+    Entry,
+    Finder,
+    Proxy,
+    Service,
+    SwitchSpec,
+    Target,
+    TargetLink,
+)
 from sloproof.run.busy import Holder, TargetBusy
 from sloproof.run.claim import place_of
 from sloproof.run.lock import TargetLock
@@ -46,6 +58,46 @@ def test_an_address_is_the_same_however_it_is_spelled(url: str) -> None:
 def test_proxies_and_pid_files_are_touched_too() -> None:
     found = things_of(target("https://a.example", pid_file="x/../1", server="http://localhost:84"))
     assert found == ["/shop/1", "127.0.0.1:4711", "a.example:443", "proxy web of 127.0.0.1:84"]
+
+
+@pytest.mark.parametrize(
+    ("dsn", "found"),
+    [
+        ("postgresql://me:word@localhost/shop", ["127.0.0.1:5432"]),
+        ("postgresql://DB.example.:6000/shop", ["db.example:6000"]),
+        ("postgresql://[::1]:5433,db.example/shop", ["127.0.0.1:5433", "db.example:5432"]),
+        ("postgresql:///shop?host=/run/postgresql&port=5434", ["/run/postgresql:5434"]),
+        ("postgresql://127.0.0.1:$(found.db)/shop", []),
+    ],
+)
+def test_a_store_is_touched_where_it_answers(dsn: str, found: list[str]) -> None:
+    store = Store(copies=(StoreCopy(instance="web-1", dsn=dsn),))
+    shop = replace(target("http://127.0.0.1:$(found.port)", listens="$(found.web)"), links=())
+    assert things_of(replace(shop, stores={"orders": store})) == found
+
+
+def test_a_switch_is_touched_where_it_is_set() -> None:
+    def call(url: str) -> HttpCall:
+        return HttpCall(method="PUT", url=url)
+
+    switch = SwitchSpec(
+        service="web",
+        read=call("http://read.example"),
+        set=call("http://localhost:81/control"),
+        reset=Command(command=("reset",)),
+    )
+    shop = target("http://127.0.0.1:$(found.port)", listens="$(found.web)")
+    assert things_of(replace(shop, switches={"failing": switch})) == ["127.0.0.1:81"]
+
+
+def test_two_targets_of_one_database_are_not_tested_at_once(tmp_path: Path) -> None:
+    store = Store(copies=(StoreCopy(instance="web-1", dsn="postgresql://localhost/shop"),))
+    first = replace(target("http://localhost:8080"), stores={"orders": store})
+    other = replace(target("http://localhost:8081", listens=4712), stores={"stock": store})
+    held = TargetLock(tmp_path / "one", first, place_of(first), "r1")
+    with pytest.raises(TargetBusy, match=r"shop \(127.0.0.1:5432\) is under test by r1"):
+        TargetLock(tmp_path / "two", other, place_of(other), "r2")
+    held.close()
 
 
 def test_what_only_the_running_target_tells_is_not_known_yet() -> None:

@@ -27,14 +27,14 @@ class PodKill(Fault):
         return self.hold
 """,
     "load_spike": """
-from sloproof.contracts import Fault
+from sloproof.contracts import Fault, LoadChange
 
 class LoadSpike(Fault):
     points_at = "load"
-    factor: float = 3.0
+    factor: float = 2.0
 
     def plan(self, where, on):
-        return []
+        return [LoadChange(factor=self.factor)]
 """,
     "disk_fill": """
 from sloproof.contracts import Fault, Ratio

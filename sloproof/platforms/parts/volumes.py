@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from sloproof.effects.broken_volume import BrokenVolume
 from sloproof.effects.fill import OFF, Fill, margin
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.loop_device import Backing
-from sloproof.effects.place import Place
+from sloproof.effects.place import Place, namespace_of
 from sloproof.effects.room import free_of, size_of
 from sloproof.effects.slow_volume import SlowVolume, control_of
 from sloproof.effects.witness import witness_to_json
@@ -71,7 +71,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         return Fill(
             volume=volume,
             path=found.place.path,
-            anchor=found.place.anchor,
+            namespace=found.place.namespace,
             device=found.device,
             free=left,
             budget=found.budget,
@@ -105,7 +105,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         return BrokenVolume(
             volume=volume,
             path=found.place.path,
-            anchor=found.place.anchor,
+            namespace=found.place.namespace,
             holder=self.target.volumes[volume].instance,
             seen_by=witness_to_json(Witness(sense=Sense.FAILING, probes=(probe,))),
         )
@@ -113,7 +113,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
     def slow_volume(self, volume: str, delay: Duration) -> Effect:
         """By the watcher that was armed with the volume; the witness meets two delays."""
         found = self._located(volume)
-        control = Place(control_of(found.place.path), found.place.anchor).reached
+        control = Place(control_of(found.place.path), found.place.namespace).reached
         if not Path(control).exists():
             raise Lacking(
                 f"volume {volume} was not armed for slow I/O: start the target by "
@@ -132,7 +132,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         return SlowVolume(
             volume=volume,
             path=found.place.path,
-            anchor=found.place.anchor,
+            namespace=found.place.namespace,
             delay_ns=delay.ns,
             holder=self.target.volumes[volume].instance,
             seen_by=witness_to_json(witness),
@@ -179,7 +179,7 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
             raise PlatformError(f"the target has no volume {name}; it declares: {known}")
         place = self._place(volume)
         try:
-            folder = os.open(place.reached, os.O_RDONLY | os.O_DIRECTORY)
+            folder = place.open()
         except OSError as error:
             raise PlatformError(f"volume {name}: {place.path}: {error.strerror}") from error
         try:
@@ -197,20 +197,16 @@ class Volumes(Described, FillsVolumes, BreaksVolumes, SlowsVolumes):
         path = str(Path(self.target.folder, volume.path))
         if volume.budget is not None or Place(path).mount() is not None:
             return Place(path)
-        for anchor in self._anchors():
-            if Place(path, anchor).mount() is not None:
-                return Place(path, anchor)
+        for namespace in self._namespaces():
+            if Place(path, namespace).mount() is not None:
+                return Place(path, namespace)
         return Place(path)
 
-    def _anchors(self) -> Iterator[str]:
-        """The oldest process of each mount namespace in which a copy of the target lives."""
+    def _namespaces(self) -> list[str]:
+        """Each mount namespace but our own in which a copy of the target lives."""
         lives = [copy.incarnation for copy in self.instances() if copy.incarnation]
-        seen = {_namespace(str(Incarnation.parse(life).pid)) for life in lives}
-        for namespace in sorted(seen - {_namespace("self"), ""}):
-            inside = [int(each.name) for each in Path("/proc").glob("[0-9]*")]
-            found = [Incarnation.of(pid) for pid in inside if _namespace(str(pid)) == namespace]
-            if living := [life for life in found if life is not None]:
-                yield str(min(living, key=lambda life: (life.start, life.pid)))
+        seen = {namespace_of(Incarnation.parse(life).pid) for life in lives}
+        return sorted(seen - {namespace_of("self"), ""})
 
     def _check_mount(self, name: str, place: Place, device: int) -> None:
         if place.mount() is None:
@@ -250,13 +246,6 @@ def _probe(name: str, found: Located, every: Duration, *, write: bool = False) -
 def _kernel() -> tuple[int, ...]:
     """The version of the running kernel, so far as it is numbers."""
     return tuple(int(each) for each in re.findall(r"\d+", os.uname().release)[:2])
-
-
-def _namespace(pid: str) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/ns/mnt")  # noqa: PTH115 - the text of a magic link
-    except OSError:
-        return ""
 
 
 def _mib(size: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 
-from sloproof.run.load.pieces import SECOND, Piece
+from sloproof.spec.pieces import SECOND, Piece
 
 
 class Schedule:

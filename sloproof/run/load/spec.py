@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sloproof.model.secrets import NO_SECRETS, Secrets, known_here, resolved
-from sloproof.run.load.pieces import Change, Piece, pieces_of
 from sloproof.run.load.schedule import Schedule
+from sloproof.spec.pieces import Change, Piece, pieces_of
 
 if TYPE_CHECKING:
     from sloproof.spec.experiment import Load

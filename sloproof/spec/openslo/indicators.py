@@ -20,9 +20,10 @@ from sloproof.spec.shapes import validated
 
 OUR_TYPE = "sloproof"
 _PROMQL = (
-    "PromQL is not asked: count the requests of the run (type: sloproof), or have a signal of the "
-    "target read one metric (signals: [{name: NAME, kind: prometheus, params: {url: …, metric: "
-    "…}}]) and write type: sloproof, spec: {signal: NAME} in a thresholdMetric"
+    "a Prometheus server knows nothing of requests that never arrived: count those of the run "
+    "(type: sloproof), or have a signal of the target ask the query (signals: [{name: NAME, kind: "
+    "promql, params: {url: …, query: …}}]) and write type: sloproof, spec: {signal: NAME} in a "
+    "thresholdMetric"
 )
 _BAD = (
     "a request without an answer is neither good nor known to be bad, "

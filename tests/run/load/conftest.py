@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sloproof.run.load.pieces import SECOND, Piece
 from sloproof.run.load.process import LoadProcess, LoadState
 from sloproof.run.load.spec import LoadSpec, Part
+from sloproof.spec.pieces import SECOND, Piece
 
 
 def profile(task: str, kind: str = "FastHttpUser", more: str = "pass") -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sloproof.record.schema import NEVER, RequestKind, RequestOutcome
-from sloproof.run.load.pieces import SECOND
+from sloproof.spec.pieces import SECOND
 from tests.run.load.conftest import Scripted, Start, getting, profile
 
 MS = 1_000_000

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sloproof.model.units import Duration, Rate
-from sloproof.run.load.pieces import SECOND, Change, Piece, pieces_of
 from sloproof.run.load.schedule import Schedule
 from sloproof.spec.experiment import Segment, Spike
+from sloproof.spec.pieces import SECOND, Change, Piece, pieces_of
 
 
 def segment(**fields: Any) -> Segment:

@@ -8,10 +8,10 @@ import pytest
 
 from sloproof.errors import ExtensionError
 from sloproof.model.units import Duration, Rate, Ratio
-from sloproof.run.load.pieces import Change
 from sloproof.run.load.profiles import builtin_profiles, find_profiles
 from sloproof.run.load.spec import LoadSpec, Workers, load_spec
 from sloproof.spec.experiment import Load, MixPart, Segment
+from sloproof.spec.pieces import Change
 from sloproof.spec.target import Entry
 
 LOAD = Load(
