@@ -6,8 +6,9 @@ import asyncio
 import re
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
@@ -16,9 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from digital_human.call_log import CallLog
 from digital_human.copy_config import CopyConfig
 from digital_human.postgres.archive import Archive
 from digital_human.postgres.errors import BackupError
+from digital_human.topology import ARCHIVE, STORE
 from digital_human.web import BadRequest, application, process_registry, reply, serve
 
 NAME = re.compile(r"[0-9A-F]{24}(\.[0-9A-F]{8}\.backup|\.partial)?|[0-9A-F]{8}\.history")
@@ -28,10 +31,12 @@ MOST = 16 << 20
 
 
 class Keeping:
-    """The service's handler and what it counts."""
+    """The service's handler, what it counts, and where it writes down who sent what."""
 
-    def __init__(self, archive: Archive, registry: CollectorRegistry) -> None:
+    def __init__(self, archive: Archive, registry: CollectorRegistry, calls: Path) -> None:
         self._archive = archive
+        self._calls = calls
+        self._logs: dict[str, CallLog] = {}
         self._one = threading.Lock()
         self._kept = Counter("archive_kept_total", "Pieces of WAL kept.", registry=registry)
 
@@ -40,6 +45,23 @@ class Keeping:
         name = request.path_params["name"]
         if not NAME.fullmatch(name):
             raise BadRequest("a name such as 000000010000000000000001 was expected")
+        with self._noted(request):
+            return await self._kept_now(request, name)
+
+    @contextmanager
+    def _noted(self, request: Request) -> Iterator[None]:
+        """Write the call down, as its sender can't: a shell has no clock that others understand."""
+        sender, (host, port) = request.headers.get("user-agent", ""), request.scope["server"]
+        if sender not in self._logs:
+            self._logs[sender] = CallLog(STORE, sender, self._calls)
+        log, began, outcome = self._logs[sender], time.monotonic_ns(), "error"
+        try:
+            yield
+            outcome = "ok"
+        finally:
+            log.note(ARCHIVE, began, outcome, address=f"http://{host}:{port}")
+
+    async def _kept_now(self, request: Request, name: str) -> Response:
         content = await _content(request)
         try:
             await asyncio.to_thread(self._keep, name, content)
@@ -72,7 +94,8 @@ async def _content(request: Request) -> bytes:
 def build(config: CopyConfig) -> Starlette:
     """The application of one copy."""
     registry = process_registry()
-    keeping = Keeping(Archive(Path(config.files["archive"])), registry)
+    archive = Archive(Path(config.files["archive"]))
+    keeping = Keeping(archive, registry, Path(config.files["calls"]))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -49,7 +49,7 @@ def servers(data: Path, topology: Topology, settings: BackupSettings) -> Mapping
         if settings.enabled:
             server = replace(
                 server,
-                archive_command=shipping.command(topology.to_archive(copy.name).listen),
+                archive_command=shipping.command(topology.to_archive(copy.name).listen, copy.name),
                 archive_timeout=max(1, round(settings.segment)),
             )
         found[copy.name] = server

@@ -9,7 +9,14 @@ from pathlib import Path
 class Files:
     """The evidence in a system's folder: logs of calls, changes and repairs."""
 
-    def __init__(self, folder: Path, callers: Iterable[str], *, stores: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        callers: Iterable[str],
+        called: Iterable[str] = (),
+        *,
+        stores: bool = False,
+    ) -> None:
         self.gateway_log = folder / "gateway.jsonl"
         self.controller_events = folder / "controller-events.jsonl"
         self.controller_calls = folder / "calls-controller.jsonl"
@@ -17,14 +24,16 @@ class Files:
         self.roles = folder / "roles.json"
         self._stores = stores
         self._callers = list(callers)
+        self._called = list(called)
         self._folder = folder
 
     def of_copy(self, name: str) -> dict[str, str]:
-        """What the copy of that name is told to write, if it calls others."""
+        """What the copy of that name is told to write, if it calls others or notes who calls it."""
+        calls = {"calls": str(self._folder / f"calls-{name}.jsonl")}
         if name not in self._callers:
-            return {}
+            return calls if name in self._called else {}
         return {
-            "calls": str(self._folder / f"calls-{name}.jsonl"),
+            **calls,
             "breaker_events": str(self._folder / f"breaker-events-{name}.jsonl"),
             **({"roles": str(self.roles)} if self._stores else {}),
         }
@@ -37,7 +46,7 @@ class Files:
             "calls_controller": str(self.controller_calls),
             "supervisor_events": str(self.supervisor_events),
         }
-        for name in self._callers:
+        for name in (*self._callers, *self._called):
             for kind, path in self.of_copy(name).items():
                 if kind != "roles":
                     found[f"{kind}_{name.replace('-', '_')}"] = path

@@ -54,7 +54,10 @@ class Supervisor:
         self._ports = Ports()
         layout = TWO_REGIONS if settings.regions.enabled else ONE_PLACE
         self._topology: Topology = plan(self._ports.reserve, layout)
-        self._files = Files(folder, self._topology.callers(), stores=settings.regions.enabled)
+        archives = [copy.name for copy in self._topology.of(ARCHIVE)]
+        self._files = Files(
+            folder, self._topology.callers(), archives, stores=settings.regions.enabled
+        )
         self._data: Path | None = None
         self._files.clear()
         self._controller_port = self._ports.reserve()

@@ -50,7 +50,7 @@ class Running:
     def start_archive(self, archive: Archive, folder: Path, ports: Ports) -> int:
         """Start the service that keeps what primaries send to this archive; its port."""
         port, config = ports.reserve(), folder / "archive.json"
-        files = {"archive": str(archive.folder)}
+        files = {"archive": str(archive.folder), "calls": str(folder / "calls.jsonl")}
         CopyConfig("archive", {}, files, Settings()).write(config)
         with bind(port) as listener:
             fd = listener.fileno()

@@ -18,8 +18,7 @@ from benchmarks.machine import ROOT
 from sloproof.contracts import Owner
 from sloproof.effects.broken_volume import BrokenVolume
 from sloproof.effects.fill import Fill
-from sloproof.effects.incarnation import Incarnation
-from sloproof.effects.place import Place
+from sloproof.effects.place import Place, namespace_of
 
 MIB = 1 << 20
 SIZE = 64
@@ -48,7 +47,7 @@ class Room:
         effect = Fill(
             volume=self.name,
             path=self.place.path,
-            anchor=self.place.anchor,
+            namespace=self.place.namespace,
             device=Path(self.place.reached).stat().st_dev,
             free=free,
             budget=self.budget,
@@ -69,9 +68,9 @@ def measure(bench: Bench) -> Result:
     if os.geteuid() != 0:
         rows = [_accuracy(room, sizes) for room in rooms]
         return Result(rows=tuple(rows), missing=("ext4 and tmpfs: mounting them needs root",))
-    with _mounted(bench.folder) as anchor:
-        ext4 = Place(str(bench.folder / "ext4"), anchor)
-        rooms += [Room("ext4", ext4), Room("tmpfs", Place(str(bench.folder / "tmpfs"), anchor))]
+    with _mounted(bench.folder) as namespace:
+        ext4 = Place(str(bench.folder / "ext4"), namespace)
+        rooms += [Room("ext4", ext4), Room("tmpfs", Place(str(bench.folder / "tmpfs"), namespace))]
         bench.say(f"{repetitions} fills of each of {len(rooms)} volumes")
         rows = [_accuracy(room, sizes) for room in rooms]
         apply, heal = zip(*(_broken(ext4) for _ in range(repetitions)), strict=True)
@@ -96,7 +95,7 @@ def _accuracy(room: Room, sizes: list[int]) -> Row:
 
 def _broken(place: Place) -> tuple[float, float]:
     """Milliseconds until every access fails, and until it is well again; a file is open."""
-    effect = BrokenVolume(volume="ext4", path=place.path, anchor=place.anchor).bound(MINE)
+    effect = BrokenVolume(volume="ext4", path=place.path, namespace=place.namespace).bound(MINE)
     prior = effect.capture()
     with Path(place.reached, "open").open("wb"):
         times = [time.perf_counter()]
@@ -110,7 +109,7 @@ def _broken(place: Place) -> tuple[float, float]:
 
 @contextmanager
 def _mounted(folder: Path) -> Iterator[str]:
-    """A process in whose eyes there are an ext4 and a tmpfs; gives its incarnation."""
+    """A process in whose eyes there are an ext4 and a tmpfs; gives their namespace."""
     sizes = [f"--disk={folder / 'ext4'}={SIZE}MiB", f"--tmpfs={folder / 'tmpfs'}={SIZE}MiB"]
     argv = [sys.executable, "-m", "sloproof", "arm", "--no-shim", *sizes, "--", "cat"]
     with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE) as process:  # ends with us
@@ -119,7 +118,7 @@ def _mounted(folder: Path) -> Iterator[str]:
             while Path(f"/proc/{process.pid}/comm").read_text().strip() != "cat":
                 assert time.monotonic() < deadline, "the volumes were not mounted"
                 time.sleep(0.01)
-            yield str(Incarnation.of(process.pid))
+            yield namespace_of(process.pid)
         finally:
             process.kill()
 

@@ -13,7 +13,8 @@ PATIENCE_S = 30
 # In the group of whoever started it: what kills the server's group kills it, too.
 _LIMIT = f"timeout --foreground {PATIENCE_S}"
 _REQUEST = (
-    r"PUT /wal/%s HTTP/1.1\r\nHost: archive\r\nConnection: close\r\nContent-Length: %s\r\n\r\n"
+    r"PUT /wal/%s HTTP/1.1\r\nHost: archive\r\nUser-Agent: {sender}\r\nConnection: close\r\n"
+    r"Content-Length: %s\r\n\r\n"
 )
 _SEND = (
     "exec 3<>/dev/tcp/{host}/{port} || exit; "
@@ -23,11 +24,14 @@ _SEND = (
 )
 
 
-def command(port: int) -> str:
-    """For a `Server`'s `archive_command`: the archive service, or a proxy before it, is at `port`.
+def command(port: int, sender: str) -> str:
+    """For the `archive_command` of the `Server` that is called `sender`.
+
+    The archive service, or a proxy before it, is at `port`.
 
     A piece counts as archived once the service says that it has it, see `Archive.keep`.
     """
-    send = _SEND.format(host=LOOPBACK, port=port, request=_REQUEST, limit=_LIMIT)
+    request = _REQUEST.format(sender=sender)
+    send = _SEND.format(host=LOOPBACK, port=port, request=request, limit=_LIMIT)
     # PostgreSQL itself replaces what follows a per cent sign.
     return f"{_LIMIT} bash -c '{send.replace('%', '%%')}' %f %p"

@@ -119,8 +119,12 @@ class Platform(ABC):
         return ()
 
     def holder_of(self, volume: str) -> Instance | None:
-        """The instance whose data is on a volume, if it lives and is known."""
+        """The instance that works on a volume, if it lives and is known."""
         return None
+
+    def kept_on(self, volume: str) -> Instance | None:
+        """The instance whose data or log is on a volume; most often the one that works on it."""
+        return self.holder_of(volume)
 
     def stores_of(self, instance: Instance) -> Sequence[str]:
         """The stores of which this instance keeps a copy."""

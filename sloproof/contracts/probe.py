@@ -144,8 +144,8 @@ class Sense(StrEnum):
     LOSS = "loss"
     """Each sample is one packet, lost where it timed out; measured size: the share that was."""
     FREE = "free"
-    """`value` is how many bytes are free; present when nearer to the expected than to the median
-    before the fault; measured size: the median."""
+    """`value` is how many bytes or files are free; present when nearer to the expected than to the
+    median before the fault; measured size: the median."""
     SCARCE = "scarce"
     """As `free`, but the system may go on and use what is left: the measured size may be smaller
     than the expected one."""
@@ -160,9 +160,9 @@ class Witness:
     """How to see an effect by a path independent of the one that injected it.
 
     `probes` sample one thing in one or more ways (over a new connection, over one older than the
-    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `B`, `cores`, `ratio`), or None
-    where the sense is a yes or no. `tolerance` is how far the measured size may be off, in the same
-    unit.
+    fault). `expected` is the size asked for, in `unit` (`s`, `B/s`, `B`, `files`, `cores`,
+    `ratio`), or None where the sense is a yes or no. `tolerance` is how far the measured size may
+    be off, in the same unit.
     """
 
     sense: Sense

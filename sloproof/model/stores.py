@@ -22,7 +22,9 @@ class Volume:
     budget: Size | None = None
     """So much may a plain folder hold; left out for a mount. Nobody but the target enforces it."""
     instance: str = ""
-    """The copy whose data is on it: who met a fault of the volume is counted there."""
+    """The copy that works on it: who met a fault of the volume is counted there."""
+    keeps: str = ""
+    """The copy of a store whose data or log is on it, if that is another one: `role` asks of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

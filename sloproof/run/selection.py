@@ -76,18 +76,19 @@ def _region(region: str, on: Platform, fault: str) -> Where:
 
 
 def _volume(where: Selector, draw: Draw, on: Platform) -> Where:
-    """The volume and whoever has its data there: that is who meets the fault.
+    """The volume and whoever works on it: that is who meets the fault.
 
-    Where a role is asked for, it is no other volume's holder that is struck, but nobody.
+    Where a role is asked for and whose data it has doesn't play it, nobody is struck.
     """
     name = where.volume or ""
     if name not in on.volumes():
         raise PlatformError(f"fault {draw.fault}: the target has no volume {name}")
     holder = on.holder_of(name)
     if where.role is not None:
-        if holder is None:
+        kept = on.kept_on(name)
+        if kept is None:
             raise PlatformError(f"fault {draw.fault}: nobody who lives now has volume {name}")
-        _in_role(where.role, [holder], on, draw.fault)
+        _in_role(where.role, [kept], on, draw.fault)
     return Where(volumes=(name,), instances=(holder,) if holder else ())
 
 

@@ -207,8 +207,9 @@ def _check_holder(aim: Aim, target: Target, place: Place, problems: Problems) ->
     volume = target.volumes.get(aim.where.volume or "")
     if volume is None or aim.where.role is None:
         return
-    if not any(volume.instance in copies_of(store, target) for store in target.stores):
-        message = f"volume {aim.where.volume} names no copy of a store as its `instance`"
+    kept = volume.keeps or volume.instance
+    if not any(kept in copies_of(store, target) for store in target.stores):
+        message = f"volume {aim.where.volume} names no copy of a store (`keeps`, or `instance`)"
         problems.add((*place, "role"), message)
 
 

@@ -227,9 +227,10 @@ def _check_volumes(target: Target, problems: Problems) -> None:
             problems.add((*place, "path"), "is empty")
         if volume.budget is not None and volume.budget.bytes == 0:
             problems.add((*place, "budget"), "holds nothing: leave it out for a mount of its own")
-        if volume.instance and volume.instance not in copies:
-            hint = suggestion(volume.instance, copies)
-            problems.add((*place, "instance"), f'no instance is called "{volume.instance}"{hint}')
+        for key, named in (("instance", volume.instance), ("keeps", volume.keeps)):
+            if named and named not in copies:
+                hint = suggestion(named, copies)
+                problems.add((*place, key), f'no instance is called "{named}"{hint}')
 
 
 def _check_switches(target: Target, problems: Problems) -> None:

@@ -65,7 +65,7 @@ def archived() -> Iterator[Archived]:
         archive = Archive(folder / "other region")
         archive.prepare()
         port = running.start_archive(archive, folder, ports)
-        command = shipping.command(port)
+        command = shipping.command(port, "a")
         primary = replace(server(folder, ports), archive_command=command, archive_timeout=1)
         asyncio.run(primary.initialise())
         running.start(primary)

@@ -214,7 +214,7 @@ def test_a_piece_of_wal_is_kept_whole_once_and_never_replaced(shared: Archived) 
     port = shared.primary.archive_command.partition("/dev/tcp/127.0.0.1/")[2].partition(" ")[0]
 
     def keep(name: str, by: str = port) -> int:
-        command = shipping.command(int(by)).replace("%p", str(source)).replace("%f", name)
+        command = shipping.command(int(by), "a").replace("%p", str(source)).replace("%f", name)
         asked = ["sh", "-c", command.replace("%%", "%")]
         return subprocess.run(asked, check=False, capture_output=True).returncode
 
@@ -242,7 +242,7 @@ def test_a_piece_that_is_sent_again_meanwhile_is_still_whole(shared: Archived) -
     port = shared.primary.archive_command.partition("/dev/tcp/127.0.0.1/")[2].partition(" ")[0]
     source = shared.primary.folder / "again"
     source.write_bytes(content)
-    command = shipping.command(int(port)).replace("%p", str(source)).replace("%f", name)
+    command = shipping.command(int(port), "a").replace("%p", str(source)).replace("%f", name)
     asked = ["sh", "-c", command.replace("%%", "%")]
     senders = [subprocess.Popen(asked) for _ in range(6)]
     assert [each.wait(60) for each in senders] == [0] * 6

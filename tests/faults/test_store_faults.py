@@ -189,3 +189,15 @@ def test_a_volume_is_struck_while_its_holder_has_the_role(
         where = where_of("disk_fill", Selector(volume="data", role=role), on, free=Size(0))
         assert where.volumes == ("data",)
         assert [copy.name for copy in where.instances] == ["db-a"]
+
+
+def test_a_role_is_asked_of_whose_data_it_is_and_the_fault_met_by_who_works_there(
+    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log").mkdir()
+    volume = Volume(path=str(tmp_path / "log"), budget=Size(1 << 24), instance="db-b", keeps="db-a")
+    on = Local(replace(local.target, volumes={"log": volume}), run="test", work=local.work)
+    roles = {"db-a": "primary", "db-b": "standby"}
+    monkeypatch.setattr(Local, "role", lambda _, copy: roles[copy.name])
+    where = where_of("disk_fill", Selector(volume="log", role="primary"), on, free=Size(0))
+    assert [copy.name for copy in where.instances] == ["db-b"]

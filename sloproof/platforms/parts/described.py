@@ -95,7 +95,14 @@ class Described(Platform, Switches, RunsCommands):
 
     def holder_of(self, volume: str) -> Instance | None:
         """The copy that the file names for it."""
-        name = self.target.volumes[volume].instance
+        return self._called(self.target.volumes[volume].instance)
+
+    def kept_on(self, volume: str) -> Instance | None:
+        """The copy that the file says it keeps, else the one that it names for it."""
+        found = self.target.volumes[volume]
+        return self._called(found.keeps or found.instance)
+
+    def _called(self, name: str) -> Instance | None:
         return next((copy for copy in self.instances() if copy.name == name), None)
 
     def stores_of(self, instance: Instance) -> Sequence[str]:
