@@ -82,12 +82,12 @@ class Custody:
         roles.write(self.estate.roles)
         ports = self._ports() if self._settings.repointing.enabled else []
         told = await asyncio.gather(*(self._tell(port, roles) for port in ports))
+        repointed = f"repointed {sum(told)} of {len(self._ports())} dialogue copies to {name}"
+        if not self._settings.shifting.enabled:
+            return [repointed, "left traffic where it is"]
         region = self.estate.stores[name].region
         self.estate.traffic.shift(region)
-        return [
-            f"repointed {sum(told)} of {len(self._ports())} dialogue copies to {name}",
-            f"shifted traffic to region {region}",
-        ]
+        return [repointed, f"shifted traffic to region {region}"]
 
     async def await_standbys(self, primary: str, standbys: Sequence[str]) -> None:
         """In synchronous mode, have commits on `primary` wait for these from now on."""

@@ -160,6 +160,13 @@ class RepointingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShiftingSettings:
+    """Whether traffic is given to the new primary's region; else it stays where it was."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSettings:
     """The two levels of cache before the store: in the copy, and in the region's Valkey."""
 
@@ -229,6 +236,7 @@ class Settings:
     synchronous: SynchronousSettings = SynchronousSettings()
     replication: ReplicationSettings = ReplicationSettings()
     repointing: RepointingSettings = RepointingSettings()
+    shifting: ShiftingSettings = ShiftingSettings()
     cache: CacheSettings = CacheSettings()
     failover: FailoverSettings = FailoverSettings()
     fencing: FencingSettings = FencingSettings()

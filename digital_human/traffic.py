@@ -44,12 +44,6 @@ class Traffic:
         draft.write_text(json.dumps({"resources": [resource]}, indent=2) + "\n")
         draft.replace(self.file)
 
-    def first(self) -> str:
-        """The region that has the traffic now. Raises `OSError`."""
-        (resource,) = json.loads(self.file.read_text())["resources"]
-        region: str = resource["endpoints"][0]["locality"]["region"]
-        return region
-
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
         regions = {region: list(ports) for region, ports in self.regions.items()}

@@ -16,6 +16,7 @@ from tests.system.running import Bench
         ("region-link-partition", "fencing", {"failover:conversations@between-regions"}),
         ("region-link-partition", "failover", {"failover:conversations@between-regions"}),
         ("disk-full-on-primary", "failover", {"failover:conversations@full"}),
+        ("disk-full-on-primary", "shifting", {"traffic_shift:a-b"}),
         ("cache-loss", "healer", {"self_healing:cache-a-1"}),
         ("region-a-loss", "failover", {"recovery:store", "failover:conversations@loss"}),
         ("disk-full-on-backup", "backup", {"backup:restored"}),

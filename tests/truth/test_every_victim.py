@@ -45,7 +45,7 @@ def statuses(phase: str, victim: str, number: str) -> Collection[int]:
     """What a run may end with; one that was struck when all was done ends as if nothing was."""
     if number == "SIGKILL" and phase in MEASURED and victim in ("load", "prober"):
         return {BROKE}
-    if number == "SIGKILL" and phase in MEASURED and victim in ("target", "toxiproxy"):
+    if phase in MEASURED and _lacks(victim, number):
         return {BROKE, *COMPLETED} - {0}
     if victim in ("engine", "both"):
         ways = {"SIGKILL": KILLED, "SIGSTOP": KILLED}
@@ -55,8 +55,15 @@ def statuses(phase: str, victim: str, number: str) -> Collection[int]:
     if victim == "guardian":
         return {BROKE, *COMPLETED} if number in ("SIGKILL", "SIGSTOP") else set(COMPLETED)
     if number == "SIGINT" and victim in ("load", "prober"):
-        return set(COMPLETED)  # a Ctrl-C is the engine's to answer
+        return set(COMPLETED)
     return {BROKE, *COMPLETED}
+
+
+def _lacks(victim: str, number: str) -> bool:
+    """Whether something of what a verdict needs is missing from then on: no run of it may pass."""
+    if victim in ("load", "prober"):
+        return number != "SIGINT"  # a Ctrl-C is the engine's to answer
+    return victim in ("target", "toxiproxy")
 
 
 def begun(bench: Bench, phase: str, process: subprocess.Popen[str]) -> bool:
@@ -127,7 +134,8 @@ def test_nothing_is_left_and_the_next_run_works(
         assert recovered.status == 0, recovered.words
     _is_clean(bench, ended)
     again = bench.sloproof(*bench.argv("everything", flag=bench.flag))
-    assert again.status in COMPLETED, again.words
+    # INCONCLUSIVE where a busy machine took no sample in the tenth of a second that it rests on.
+    assert (again.said["how"], again.status in (0, 3)) == ("completed", True), again.words
     assert list((bench.state / "runs").glob("*")) == []
 
 
