@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.drills import Drill, drill
 from tests.system.running import Bench
 
 
@@ -22,3 +23,10 @@ def running(bench: Bench) -> Iterator[Bench]:
     bench.digital_human("up", "--profile=ci", "--detach")
     yield bench
     bench.digital_human("down")
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Drill]:
+    """A primary with its standby, and a project that drills them."""
+    with drill(tmp_path) as made:
+        yield made

@@ -1,14 +1,13 @@
-"""Bad days of a drill on a real database: the harness dies, its disk fills up, its clock jumps.
+"""Bad days of a drill on a real database: the harness dies, its disk fills up.
 
 And days of the database itself: it is down, its standby was never there, its answers come too late.
-Runs that are ended on purpose, in each of their phases, are in `tests/truth/test_every_phase.py`.
+Runs that are ended on purpose, in each of their phases, are in `tests/truth/test_every_phase.py`;
+those that restore a backup in `test_drill_restores.py`.
 """
 
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +17,10 @@ import pytest
 
 from digital_human.postgres.server import Server
 from sloproof.effects.incarnation import Incarnation
-from sloproof.effects.page import page_of
 from sloproof.effects.postgres import Connection
-from sloproof.effects.skew import Skew
 from sloproof.errors import EffectError
 from sloproof.record.reader import Record
 from sloproof.record.schema import WriteOutcome
-from tests.resources.conftest import library
 from tests.system.drills import CALM, Drill, DrillBench, drill, ids, said, written
 from tests.system.running import soon
 from tests.truth.bench import Ended
@@ -53,24 +49,6 @@ GIVEN_UP = """
   where wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '600ms'
 """
 """How many wait for a lock that nobody waits for any more."""
-RESTORE = """
-import json, sys, psycopg
-dsn = "{dsn}"
-with psycopg.connect(dsn, autocommit=True) as server:
-    server.execute("drop schema if exists restored cascade")
-    if sys.argv[1:]:
-        server.execute("create schema restored")
-        rows = "select * from public.drill where at <= '%s'" % sys.argv[1]
-        server.execute("create table restored.drill as " + rows)
-        print(json.dumps({{"dsn": dsn + "?options=-csearch_path%3Drestored"}}))
-"""
-"""A backup as of a moment: what the server had written down by then, by its own clock."""
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Drill]:
-    with drill(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -94,17 +72,6 @@ def role(server: Server) -> str:
     with suppress(EffectError):
         return ROLES[said(server.dsn, "select pg_is_in_recovery()")]
     return ""
-
-
-def jump(run: subprocess.Popen[str], bench: DrillBench, seconds: int) -> None:
-    """Put the wall clock of every process of a run off; each of them was started armed."""
-    pids = [run.pid, *(int(line.partition(":")[0]) for line in bench.processes())]
-    lives = [life for life in map(Incarnation.of, pids) if life is not None]
-    pages = [(life, page) for life in lives if (page := page_of(life))]
-    assert len(pages) >= 3, "the engine, its prober and its ledger"
-    for life, page in pages:
-        skew = Skew(incarnation=str(life), instance="it", offset_ns=seconds * 1_000_000_000)
-        skew.fill(page)
 
 
 # -- the harness dies, or is told to end
@@ -309,52 +276,3 @@ def test_a_write_that_timed_out_and_was_applied_is_neither_lost_nor_failed(
     assert counted["indeterminate applied"] == len(undecided & there)
     assert [counted[name] for name in ("lost", "lost after the fault", "phantom")] == [0, 0, 0]
     assert counted["failed"] == len(written(record, WriteOutcome.FAILED))
-
-
-# -- the clock
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "by_s", [0, -3600, 3600], ids=["it stays", "an hour back", "an hour forward"]
-)
-def test_a_wall_clock_that_jumps_is_noticed_and_shows_nothing(
-    bench: DrillBench, stores: Drill, by_s: int
-) -> None:
-    library()  # nobody can arm anything without it
-    primary = stores.stores.primary.dsn
-    (stores.folder / "restore.py").write_text(RESTORE.format(dsn=primary))
-    stores.amend_target(
-        "      read:",
-        '      restore: {command: [$(python), restore.py, "{until}"], within: 30s}\n'
-        "      drop: {command: [$(python), restore.py]}\n"
-        "      read:",
-    )
-    with psycopg.connect(primary) as connection:
-        connection.execute("alter table drill add at timestamptz default clock_timestamp()")
-    stores.write(
-        """
-  ledger: {name: rows, rate: 50/s, restore: 500ms}
-  verify: [{backup: {}}, {data_loss: {}}]
-""",
-        baseline="2s",
-        recovery=SHORT,
-    )
-    bench.prefix = (sys.executable, "-m", "sloproof", "arm", "--")
-    run = bench.begin(*bench.argv())
-    there = "select count(*) from drill"
-    soon(lambda: int(said(primary, there)) > 50, PATIENCE, "writes of after the moment")
-    jump(run, bench, by_s)
-    ended = bench.end(run)
-    found = claims(ended)
-    assert set(found) == {"backup", "data_loss"}
-    if not by_s:
-        assert (ended.status, ended.said["outcome"]) == (0, "PASS"), ended.out
-        return
-    assert (ended.status, ended.said["outcome"]) == (3, "INCONCLUSIVE"), ended.out
-    for outcome, reason in found.values():
-        assert outcome == "INCONCLUSIVE", reason
-        assert f"the clock jumped {'back' if by_s < 0 else 'forward'} by 3" in reason
-    [restored] = bench.events("ledger.restored")
-    assert restored["error_ns"] == pytest.approx(3600e9, rel=0.001)
-    bench.nothing_is_left(PATIENCE)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sloproof.effects.replay_delay import IN_USE
 from sloproof.record.reader import Record
 from sloproof.record.schema import WriteOutcome
-from tests.system.drills import HELD, Drill, drill, ids, said, written
+from tests.system.drills import HELD, Drill, ids, said, written
 from tests.system.running import Ran, soon
 
 BLIND = """\
@@ -21,12 +19,6 @@ BLIND = """\
       at: 3s
       for: 2s"""
 """The healer sees nobody, so it promotes the standby beside the primary."""
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Drill]:
-    with drill(tmp_path) as made:
-        yield made
 
 
 def reasons(ran: Ran) -> str:

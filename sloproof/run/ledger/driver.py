@@ -13,11 +13,12 @@ from typing import Any
 from sloproof.contracts import Effect
 from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.process import Process
+from sloproof.effects.restored_copy import RestoredCopy
 from sloproof.errors import LedgerError
 from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
-from sloproof.run.ledger.order import Order
+from sloproof.run.ledger.order import Order, Restore, note_of
 from sloproof.run.ledger.reading import Look, read_looks
 from sloproof.run.ledger.rows import columns, read_rows, sequence_of
 from sloproof.run.mailbox import Inbox, Message, Outbox
@@ -49,12 +50,24 @@ class RealLedger:
         self._stopped: int | None = None
 
     def prepare(self, target: Target) -> Sequence[Effect]:
-        """Write the order; the process is one effect."""
+        """Write the order; the process is one effect, what it is to restore another one."""
         self._order = self._make(target)
         self._order.write(self._folder, self._secrets)
         argv = (sys.executable, "-m", "sloproof.run.ledger", str(self._folder))
         log = str(self._folder.parent / "ledger.log")
-        return (Process(argv=argv, words="ledger", log=log, folder="."),)
+        process = Process(argv=argv, words="ledger", log=log, folder=".")
+        restore = self._order.restore
+        if restore is None or not restore.drop:
+            return (process,)
+        return (self._restored(restore), process)
+
+    def _restored(self, restore: Restore) -> RestoredCopy:
+        return RestoredCopy(
+            note=str(note_of(self._folder)),
+            drop=restore.drop,
+            folder=restore.folder,
+            within_s=restore.within_s,
+        )
 
     def state(self) -> str:
         """`starting`, `ready`, `writing`, `reading` or `done`.

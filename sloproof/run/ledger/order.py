@@ -21,6 +21,11 @@ from sloproof.spec.experiment import Ledger
 SECOND = 1_000_000_000
 
 
+def note_of(folder: Path) -> Path:
+    """The file by which others drop what the ledger with this folder restored; it outlives that."""
+    return folder.with_name(f"{folder.name}.restored")
+
+
 @dataclass(frozen=True, slots=True)
 class CopyAt:
     """A copy to read back: the name of its instance, and where it answers."""

@@ -9,20 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from signal import Signals
+from signal import SIGKILL, Signals
 from time import monotonic_ns, time_ns
 
+from sloproof.effects import tether
+from sloproof.effects.restored_copy import UNTIL, Note
 from sloproof.errors import LedgerError
 from sloproof.run.ledger.order import CopyAt, Order, Restore
 from sloproof.run.ledger.reading import Look, look_at
 
 NAME = "restored"
 """What the restored copy is called in the record."""
+KILL = str(int(SIGKILL))
 RESOLUTION_NS = 1_000_000
 """A commit's time is told in microseconds, and taken a little before it is acknowledged."""
 
@@ -51,27 +55,44 @@ class Ended:
         return ": ".join([how, *last])
 
 
-async def restored(order: Order, restore: Restore, begun: int, drift_ns: int) -> Look:
+async def restored(
+    order: Order, restore: Restore, begun: int, drift_ns: int, note: Note | None = None
+) -> Look:
     """What a copy that was restored to the chosen moment has.
 
     `begun` is when the first write was due, `drift_ns` what the wall clock minus the monotonic one
-    was then.
+    was then. By the `note` others drop the copy where this process can't.
     """
     moment = begun + restore.at_ns
     drift = time_ns() - monotonic_ns()
     error = abs(drift - drift_ns) + RESOLUTION_NS
     until = datetime.fromtimestamp((moment + drift) / 1e9, UTC).isoformat()
     try:
-        try:
+        async with _dropped(restore, until, note):
             look = await look_at(order, CopyAt(NAME, await _dsn(restore, until)))
-        finally:
-            if restore.drop:
-                with suppress(LedgerError):
-                    await _run(restore, restore.drop, until)
     except LedgerError as failure:
         failed = isinstance(failure, RestoreFailed)
         look = Look(NAME, monotonic_ns(), error=str(failure), failed=failed)
     return replace(look, role="", stable=not look.error, until=moment, error_ns=error)
+
+
+@asynccontextmanager
+async def _dropped(restore: Restore, until: str, note: Note | None) -> AsyncIterator[None]:
+    """What is restored within is dropped at the end, where the target has a command for that.
+
+    What can't be dropped stays noted, for the end of the run. Raises `LedgerError` where nothing
+    may be restored any more.
+    """
+    if note is not None and not note.begin(until):
+        raise LedgerError("the run came to its end before anything was restored")
+    try:
+        yield
+    finally:
+        if restore.drop:
+            with suppress(LedgerError):
+                ended = await _run(restore, restore.drop, until)
+                if note is not None and ended.status == 0:
+                    note.dropped()
 
 
 async def _dsn(restore: Restore, until: str) -> str:
@@ -88,13 +109,21 @@ async def _dsn(restore: Restore, until: str) -> str:
 async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
     """Run a command of the target to its end; raises `LedgerError` where it can't be started.
 
-    Output goes to memory: what a command leaves running may hold a pipe open.
+    It is tied to this process, so that nothing is restored once that is dead. Output goes to
+    memory: what a command leaves running may hold a pipe open.
     """
-    argv = [word.replace("{until}", until) for word in words]
+    argv = [word.replace(UNTIL, until) for word in words]
+    tied = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), KILL, ""]
     with _memory("out") as out, _memory("complaint") as complaint:
         try:
             process = await asyncio.create_subprocess_exec(
-                *argv, cwd=restore.folder, stdin=DEVNULL, stdout=out, stderr=complaint
+                *tied,
+                *argv,
+                cwd=restore.folder,
+                stdin=DEVNULL,
+                stdout=out,
+                stderr=complaint,
+                start_new_session=True,
             )
         except OSError as error:
             raise LedgerError(f"{argv[0]}: {error.strerror}") from error
@@ -106,8 +135,10 @@ async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
             pass
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, SIGKILL)
                 await process.wait()
+        if status == tether.NOT_STARTED:
+            raise LedgerError(_text(complaint).strip())
         return Ended(status, _text(out), _text(complaint))
 
 
