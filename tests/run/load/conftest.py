@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sloproof.run.load.process import LoadProcess, LoadState
 from sloproof.run.load.spec import LoadSpec, Part
 from sloproof.spec.pieces import SECOND, Piece
+from tests.servers import closed
 
 
 def profile(task: str, kind: str = "FastHttpUser", more: str = "pass") -> str:
@@ -72,10 +73,14 @@ class Scripted:
         self._server = self._loop.run_until_complete(create)
         started.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(self._end())
+
+    async def _end(self) -> None:
+        await closed(self._server)
+        await asyncio.sleep(0)  # whoever was accepted last is in `open` then
         for transport in tuple(self.open):
             transport.abort()
-        self._server.close()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):

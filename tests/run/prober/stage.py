@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from sloproof.contracts import Duration, Probe, ProbeSpec, Sample
 from sloproof.run.probing.process import ProberProcess
+from tests.servers import closed
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 20.0
@@ -88,7 +89,7 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         ended = True
-        server.close()
+        await closed(server)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
