@@ -8,8 +8,8 @@ import asyncio
 async def closed(server: asyncio.Server) -> None:
     """Close it once whoever was accepted is connected.
 
-    `asyncio.Server.close` alone forgets those that were accepted in the same turn of the loop: their
-    sockets stay open until somebody collects garbage, in whatever test that is, which fails by it.
+    `asyncio.Server.close` alone forgets those that were accepted in the same turn of the loop:
+    their sockets stay open until somebody collects garbage, and the test that does so fails.
     """
     loop = asyncio.get_running_loop()
     for listening in server.sockets:
