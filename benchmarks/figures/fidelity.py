@@ -82,7 +82,7 @@ def measure(bench: Bench) -> Result:
     """All faults one after the other, in runs of the reference system, repeated."""
     seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for turn in range(repetitions := bench.times(3, 1)):
-        bench.say(f"round {turn + 1} of {repetitions}, six minutes")
+        bench.say(f"round {turn + 1} of {repetitions}, five minutes")
         folder = bench.folder / f"run-{turn}"
         for fault in (*_planned(folder), *_shipped(folder)):
             seen[fault["name"].partition(" ")[0]].append(fault)
