@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any, ClassVar
 from sloproof.contracts.effect import Effect, Json, Undone
 from sloproof.effects.incarnation import Incarnation, self_incarnation
 from sloproof.effects.running import run
+from sloproof.effects.tagged import end
 from sloproof.errors import EffectError
 from sloproof.model.units import Duration
 
@@ -106,7 +105,8 @@ class RestoredCopy(Effect):
         except FileNotFoundError:
             return Undone.ABSENT
         if "until" in said:
-            _end(Incarnation.parse(said["by"]))
+            life = Incarnation.parse(said["by"])  # what it runs is tied to it
+            end(lambda: iter([life] if life.alive() else []), within=DEATH_WITHIN)
             self._drop(said["until"])
         self._note.path.unlink(missing_ok=True)
         return Undone.REVERTED
@@ -136,16 +136,6 @@ class RestoredCopy(Effect):
 
     def __str__(self) -> str:
         return "a restored copy"
-
-
-def _end(life: Incarnation) -> None:
-    """Kill whoever restores; what it runs is tied to it."""
-    life.send(signal.SIGKILL)
-    deadline = time.monotonic() + DEATH_WITHIN
-    while life.alive():
-        if time.monotonic() > deadline:
-            raise EffectError(f"process {life.pid}, which restores a backup, does not end")
-        time.sleep(0.01)
 
 
 def _text(said: Json) -> bytes:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sloproof.contracts.effect import Owner
-from sloproof.effects import tether
 from sloproof.effects.tagged import OWNER
+from sloproof.effects.tether import NOT_STARTED, tied
 from sloproof.errors import EffectError
 
 LAST_WORDS = 300
-_KILL = str(int(signal.SIGKILL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +39,25 @@ def run(
     be full. Raises `EffectError` where it can't be started or doesn't end in time.
     """
     words = " ".join(argv)
-    tied = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), _KILL, ""]
     environment = {**os.environ, OWNER: str(owner)} if owner else None
-    out, complaint = os.memfd_create("out"), os.memfd_create("complaint")
     try:
-        child = subprocess.Popen(
-            [*tied, *argv],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=complaint,
-            start_new_session=True,
-        )
-        status = _ended(child, timeout, words)
-        said = _text(complaint).strip()[-LAST_WORDS:]
-        if status == tether.NOT_STARTED:
-            raise EffectError(f"can't start: {said or words}")
-        return Ended(status, _text(out), said)
+        with memory("out") as out, memory("complaint") as complaint:
+            child = subprocess.Popen(
+                [*tied(signal.SIGKILL), *argv],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=complaint,
+                start_new_session=True,
+            )
+            status = _ended(child, timeout, words)
+            said = text(complaint).strip()[-LAST_WORDS:]
+            if status == NOT_STARTED:
+                raise EffectError(f"can't start: {said or words}")
+            return Ended(status, text(out), said)
     except OSError as error:
         raise EffectError(f"can't start {words}: {error}") from error
-    finally:
-        os.close(out)
-        os.close(complaint)
 
 
 def _ended(child: subprocess.Popen[bytes], timeout: float, words: str) -> int:
@@ -74,5 +69,16 @@ def _ended(child: subprocess.Popen[bytes], timeout: float, words: str) -> int:
         raise EffectError(f"{words}: no end within {timeout:g} s") from error
 
 
-def _text(file: int) -> str:
+@contextmanager
+def memory(name: str) -> Iterator[int]:
+    """A file in memory, for what a command prints."""
+    file = os.memfd_create(name)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def text(file: int) -> str:
+    """What was written to it, from its beginning."""
     return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")

@@ -20,6 +20,14 @@ SESSION = "SLOPROOF_SESSION"
 _SCORE = Path("/proc/self/oom_score_adj")
 
 
+def tied(number: int, hint: str = "") -> list[str]:
+    """The words before a command that have it get the signal `number` when this process dies.
+
+    What ends with `hint` is said, by exit status `NOT_STARTED`, where it can't be started.
+    """
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(int(number)), hint]
+
+
 def main(arguments: list[str]) -> None:
     """Tie this process to the parent named first and become the command that follows."""
     parent, number, hint, *command = arguments

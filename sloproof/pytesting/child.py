@@ -6,20 +6,18 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from sloproof.effects import tether
+from sloproof.effects.tether import tied
 from sloproof.pytesting.answer import Answer, read_answer
 
 REVERTS_WITHIN = 120.0
 """Seconds an interrupted engine gets to revert; after that its guardian is on its own."""
 LOOKS_EVERY = 0.2
 HINT = " (see sloproof_command in pytest's ini file)"
-_TERM = str(int(signal.SIGTERM))
 
 
 class Child:
@@ -32,9 +30,8 @@ class Child:
         # Files, not pipes: what outlives the engine must neither block on us nor lose its ends.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - `follow` closes both
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - likewise
-        tied = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), _TERM, HINT]
         self._process = subprocess.Popen(
-            [*tied, *command],
+            [*tied(signal.SIGTERM, HINT), *command],
             stdin=subprocess.DEVNULL,
             stdout=self._stdout,
             stderr=self._stderr,

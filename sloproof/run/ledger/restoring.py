@@ -9,24 +9,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from signal import SIGKILL, Signals
 from time import monotonic_ns, time_ns
 
-from sloproof.effects import tether
 from sloproof.effects.restored_copy import UNTIL, Note
+from sloproof.effects.running import memory, text
+from sloproof.effects.tether import NOT_STARTED, tied
 from sloproof.errors import LedgerError
 from sloproof.run.ledger.order import CopyAt, Order, Restore
 from sloproof.run.ledger.reading import Look, look_at
 
 NAME = "restored"
 """What the restored copy is called in the record."""
-KILL = str(int(SIGKILL))
 RESOLUTION_NS = 1_000_000
 """A commit's time is told in microseconds, and taken a little before it is acknowledged."""
 
@@ -113,11 +112,10 @@ async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
     memory: what a command leaves running may hold a pipe open.
     """
     argv = [word.replace(UNTIL, until) for word in words]
-    tied = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), KILL, ""]
-    with _memory("out") as out, _memory("complaint") as complaint:
+    with memory("out") as out, memory("complaint") as complaint:
         try:
             process = await asyncio.create_subprocess_exec(
-                *tied,
+                *tied(SIGKILL),
                 *argv,
                 cwd=restore.folder,
                 stdin=DEVNULL,
@@ -137,22 +135,10 @@ async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
             if process.returncode is None:
                 os.killpg(process.pid, SIGKILL)
                 await process.wait()
-        if status == tether.NOT_STARTED:
-            raise LedgerError(_text(complaint).strip())
-        return Ended(status, _text(out), _text(complaint))
-
-
-@contextmanager
-def _memory(name: str) -> Iterator[int]:
-    file = os.memfd_create(name)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _text(file: int) -> str:
-    return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
+        said = text(complaint)
+        if status == NOT_STARTED:
+            raise LedgerError(said.strip())
+        return Ended(status, text(out), said)
 
 
 def _signal(number: int) -> str:
@@ -160,9 +146,9 @@ def _signal(number: int) -> str:
     return Signals(number).name if known else f"signal {number}"
 
 
-def _told(text: str) -> str:
+def _told(out: str) -> str:
     """The `dsn` of the JSON object that was printed last, if any."""
-    for line in reversed(text.splitlines()):
+    for line in reversed(out.splitlines()):
         with suppress(ValueError):
             told = json.loads(line)
             if isinstance(told, dict) and "dsn" in told:
