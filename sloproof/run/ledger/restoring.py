@@ -26,6 +26,8 @@ from sloproof.run.ledger.reading import Look, look_at
 
 NAME = "restored"
 """What the restored copy is called in the record."""
+UNSTARTED = " (not started)"
+"""Tells who could not be started from whoever ended with the same exit status."""
 RESOLUTION_NS = 1_000_000
 """A commit's time is told in microseconds, and taken a little before it is acknowledged."""
 
@@ -115,7 +117,7 @@ async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
     with memory("out") as out, memory("complaint") as complaint:
         try:
             process = await asyncio.create_subprocess_exec(
-                *tied(SIGKILL),
+                *tied(SIGKILL, UNSTARTED),
                 *argv,
                 cwd=restore.folder,
                 stdin=DEVNULL,
@@ -136,8 +138,8 @@ async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
                 os.killpg(process.pid, SIGKILL)
                 await process.wait()
         said = text(complaint)
-        if status == NOT_STARTED:
-            raise LedgerError(said.strip())
+        if status == NOT_STARTED and said.rstrip().endswith(UNSTARTED):
+            raise LedgerError(said.rstrip().removesuffix(UNSTARTED))
         return Ended(status, text(out), said)
 
 

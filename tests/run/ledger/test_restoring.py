@@ -78,6 +78,8 @@ def test_a_restore_is_waited_for_as_long_as_the_target_says(
     [
         ("raise SystemExit('no such backup')", 20, "exit status 1: no such backup", True),
         ("raise SystemExit(3)", 20, "exit status 3", True),
+        # The status of who could not be started: here it is the command's own.
+        ("raise SystemExit(127)", 20, "exit status 127", True),
         (SLOW, 3, "no end within 3 s: still replaying", True),
         ("print('done')", 20, "exit status 0, but no dsn was printed", True),
         # Whoever sent the signal, the command did not come to its own end.
