@@ -22,13 +22,14 @@ from typing import Any
 import psycopg
 
 from digital_human.ports import LOOPBACK
+from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.postgres import Connection
 from sloproof.effects.replay_delay import IN_USE
 from sloproof.record.reader import Record
 from sloproof.record.schema import WriteOutcome
 from tests.postgres import Pair, pair
 from tests.system.running import LONGEST, Ran
-from tests.truth.bench import Bench
+from tests.truth.bench import Bench, Ended
 
 LOOK_S = 0.02
 LOOKS = 5
@@ -71,6 +72,10 @@ spec:
   baseline: {baseline}
   recovery: {recovery}
 """
+SHORT = "{at_least: 500ms, at_most: 2s}"
+"""A `recovery` where nothing is to recover."""
+PATIENCE = 120.0
+"""Seconds for anything that a run comes to: the machine may be busy with others."""
 CALM = """
   ledger: {name: rows, rate: 50/s}
   verify: [{data_loss: {}}]
@@ -206,12 +211,24 @@ class DrillBench(Bench):
         """Whether the standby applies late what it has received."""
         return said(self.drill.stores.standby.dsn, IN_USE) != "0"
 
+    def ledger(self) -> Incarnation:
+        """Who writes for the run that lives."""
+        [line] = [line for line in self.processes() if "-m sloproof.run.ledger" in line]
+        life = Incarnation.of(int(line.partition(":")[0]))
+        assert life is not None
+        return life
+
     def next_run_works(self) -> None:
         """A run that breaks nothing writes to the store, and finds again what it wrote."""
         self.drill.write(CALM, baseline="500ms", recovery="{at_least: 100ms, at_most: 1s}")
         ended = self.sloproof(*self.argv())
         assert (ended.status, ended.said["outcome"]) == (0, "PASS"), ended.words
         self.nothing_is_left(LONGEST)
+
+
+def claims(ended: Ended) -> dict[str, tuple[str, str]]:
+    """The outcome of each claim, and its reason."""
+    return {each["id"]: (each["outcome"], each["reason"]) for each in ended.said["claims"]}
 
 
 def said(dsn: str, statement: str) -> str:

@@ -16,19 +16,27 @@ import psycopg
 import pytest
 
 from digital_human.postgres.server import Server
-from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.postgres import Connection
 from sloproof.errors import EffectError
 from sloproof.record.reader import Record
 from sloproof.record.schema import WriteOutcome
-from tests.system.drills import CALM, Drill, DrillBench, drill, ids, said, written
+from tests.system.drills import (
+    CALM,
+    PATIENCE,
+    SHORT,
+    Drill,
+    DrillBench,
+    claims,
+    drill,
+    ids,
+    said,
+    written,
+)
 from tests.system.running import soon
 from tests.truth.bench import Ended
 from tests.volumes import fill, small_disk
 
 pytestmark = pytest.mark.timeout(600)
-PATIENCE = 120.0
-"""Seconds for anything that a run comes to: the machine may be busy with others."""
 FAIL_OVER = """
   ledger: {name: rows, rate: 50/s}
   faults: [{name: blow, inject: primary_kill, where: {store: db}, at: 2s}]
@@ -43,7 +51,6 @@ LATE = """
   verify: [{data_loss: {}}]
 """
 ROLES = {"f": "primary", "t": "standby"}
-SHORT = "{at_least: 500ms, at_most: 2s}"
 GIVEN_UP = """
   select count(*) from pg_stat_activity
   where wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '600ms'
@@ -56,10 +63,6 @@ def bench(stores: Drill) -> Iterator[DrillBench]:
     bench = DrillBench(stores.folder, drill=stores)
     yield bench
     bench.stop()
-
-
-def claims(ended: Ended) -> dict[str, tuple[str, str]]:
-    return {each["id"]: (each["outcome"], each["reason"]) for each in ended.said["claims"]}
 
 
 def numbers(ended: Ended, claim: str) -> dict[str, int]:
@@ -140,10 +143,7 @@ def test_a_ledger_that_dies_ends_the_drill_and_vouches_for_nothing(
     run = bench.begin(*bench.argv())
     struck = stores.stores.running.processes[old.name]
     soon(lambda: struck.poll() is not None, PATIENCE, "the blow")
-    [ledger] = [line for line in bench.processes() if "-m sloproof.run.ledger" in line]
-    life = Incarnation.of(int(ledger.partition(":")[0]))
-    assert life is not None
-    life.send(signal.SIGKILL)
+    bench.ledger().send(signal.SIGKILL)
     ended = bench.end(run)
     assert (ended.status, ended.said["outcome"]) == (4, "INCONCLUSIVE"), ended.words
     assert ended.said["reason"] == "the ledger failed: its process died"

@@ -14,13 +14,10 @@ from sloproof.effects.incarnation import Incarnation
 from sloproof.effects.page import page_of
 from sloproof.effects.skew import Skew
 from tests.resources.conftest import library
-from tests.system.drills import Drill, DrillBench, said
+from tests.system.drills import PATIENCE, SHORT, Drill, DrillBench, claims, said
 from tests.system.running import soon
 
 pytestmark = pytest.mark.timeout(600)
-PATIENCE = 120.0
-"""Seconds for anything that a run comes to: the machine may be busy with others."""
-SHORT = "{at_least: 500ms, at_most: 2s}"
 RESTORE = """
 import json, os, sys, time, psycopg
 dsn = "{dsn}"
@@ -96,10 +93,7 @@ def test_what_was_being_restored_is_dropped_whoever_dies(
     if end == "engine and guardian die":
         bench.guardian.send(signal.SIGKILL)
     if end == "ledger dies":
-        [ledger] = [line for line in bench.processes() if "-m sloproof.run.ledger" in line]
-        life = Incarnation.of(int(ledger.partition(":")[0]))
-        assert life is not None
-        life.send(signal.SIGKILL)
+        bench.ledger().send(signal.SIGKILL)
     else:
         run.send_signal(signal.SIGINT if end == "SIGINT" else signal.SIGKILL)
     ended = bench.end(run)
@@ -133,7 +127,7 @@ def test_a_wall_clock_that_jumps_is_noticed_and_shows_nothing(
     )
     jump(run, bench, by_s)
     ended = bench.end(run)
-    found = {each["id"]: (each["outcome"], each["reason"]) for each in ended.said["claims"]}
+    found = claims(ended)
     assert set(found) == {"backup", "data_loss"}
     if not by_s:
         assert (ended.status, ended.said["outcome"]) == (0, "PASS"), ended.out
