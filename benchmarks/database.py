@@ -6,13 +6,12 @@ import asyncio
 import os
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
+from benchmarks.runs import room
 from digital_human.ports import Ports
 from digital_human.postgres.occupants import occupants
 from digital_human.postgres.server import Server
@@ -90,9 +89,7 @@ class Database:
 def database(name: str) -> Iterator[Database]:
     """One that answers, and is gone afterwards."""
     ports = Ports()
-    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir="/var/tmp") as there:
-        folder = Path(there)
-        folder.chmod(0o711)
+    with room(name) as folder:
         server = Server("a", folder / "a", ports.reserve())
         asyncio.run(server.initialise())
         found = Database(server)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
 from benchmarks.figure import Bench, Figure, Goal, Result, Row, Table, row
-from benchmarks.machine import ROOT
 from benchmarks.platform import Platform, platform
+from benchmarks.runs import Run, experiment, room, run
 
 EXPERIMENT = """\
 apiVersion: sloproof/v1
@@ -44,41 +37,19 @@ PATIENCE_S = 60
 RUN_S = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Drill:
-    """One run as its user met it: how long it took, and what came out."""
-
-    seconds: float
-    status: int
-    verdict: dict[str, Any]
-
-    @property
-    def said(self) -> str:
-        """The verdict of the run and of each claim, in one line."""
-        claims = (f"{claim['id']} {claim['outcome']}" for claim in self.verdict["claims"])
-        return "; ".join((str(self.verdict["outcome"]), *claims))
-
-    @property
-    def rto_s(self) -> float:
-        """The middle of the interval in which the entry was back."""
-        [low, high] = self.verdict["measures"]["recoveries"][0]["rto_s"]
-        return float((low + high) / 2)
-
-
 def measure(bench: Bench) -> Result:
     """Drills of one seed, one after the other, on one system whose primary changes each time."""
     count = bench.times(10, 2)
-    project = _project(bench.folder / "project")
-    drills: list[Drill] = []
-    with tempfile.TemporaryDirectory(prefix="failover-drill-", dir="/var/tmp") as data:
-        Path(data).chmod(0o711)
+    file = experiment(bench.folder / "project", "drill", EXPERIMENT)
+    drills: list[Run] = []
+    with room("failover-drill") as data:
         state = bench.folder / "system"
         with platform(state, "drill", f"--data={data}") as system:
             for number in range(count):
                 _follows(system)
                 bench.say(f"drill {number + 1} of {count}")
-                drills.append(_run(project, bench.folder, state / "state.json"))
-    said = [drill.said for drill in drills]
+                drills.append(_drill(file, bench.folder, state / "state.json"))
+    said = [_said(drill) for drill in drills]
     seconds = [drill.seconds for drill in drills]
     same = max(map(said.count, said))
     slowest = Row(
@@ -106,20 +77,10 @@ def measure(bench: Bench) -> Result:
             slowest,
             row("the same, usual", seconds, "s"),
             agreed,
-            row("RTO, as measured", [drill.rto_s for drill in drills], "s"),
+            row("RTO, as measured", [_rto_s(drill) for drill in drills], "s"),
         ),
         tables=(Table("What they said", heads, tally),),
     )
-
-
-def _project(folder: Path) -> Path:
-    """A project with the repository's targets and objectives; gives the experiment's file."""
-    (folder / "experiments").mkdir(parents=True)
-    for name in ("slo", "experiments/targets"):
-        (folder / name).symlink_to(ROOT / name)
-    file = folder / "experiments" / "drill.yaml"
-    file.write_text(EXPERIMENT)
-    return file
 
 
 def _follows(system: Platform) -> None:
@@ -140,21 +101,22 @@ def _followers(dsn: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _run(file: Path, folder: Path, state: Path) -> Drill:
-    argv = [sys.executable, "-m", "sloproof", "run", str(file), "--json", f"--seed={SEED}"]
-    argv += [f"--runs={folder / 'runs'}", f"--set=state={state}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLOPROOF_STATE_DIR": str(folder / "own")}
-    began = time.monotonic()
-    done = subprocess.run(
-        argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=RUN_S, check=False
-    )
-    seconds = time.monotonic() - began
-    said = json.loads(done.stdout) if done.stdout else {"reason": done.stderr[-800:]}
-    assert done.returncode in (0, 1, 3), f"{done.returncode}: {said}"
-    record = Path(said["record"])
-    assert (record / "report.html").stat().st_size, "there is no report"
-    verdict: dict[str, Any] = json.loads((record / "verdict.json").read_text(encoding="utf-8"))
-    return Drill(seconds, done.returncode, verdict)
+def _drill(file: Path, folder: Path, state: Path) -> Run:
+    done = run(file, folder, f"--seed={SEED}", f"--set=state={state}", within=RUN_S)
+    assert (done.record / "report.html").stat().st_size, "there is no report"
+    return done
+
+
+def _said(drill: Run) -> str:
+    """The verdict of the run and of each claim, in one line."""
+    claims = (f"{claim['id']} {claim['outcome']}" for claim in drill.verdict["claims"])
+    return "; ".join((str(drill.verdict["outcome"]), *claims))
+
+
+def _rto_s(drill: Run) -> float:
+    """The middle of the interval in which the entry was back."""
+    [low, high] = drill.verdict["measures"]["recoveries"][0]["rto_s"]
+    return float((low + high) / 2)
 
 
 FIGURE = Figure(

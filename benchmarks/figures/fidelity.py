@@ -6,11 +6,6 @@ was lost, and for how long.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +14,7 @@ from typing import Any
 
 from benchmarks.figure import Bench, Figure, Goal, Result, Row, Table
 from benchmarks.machine import ROOT
+from benchmarks.runs import experiment, room, run
 
 SPEECH = "{from: dialogue, to: speech}"
 DIALOGUE = "{from: gateway, to: dialogue}"
@@ -115,18 +111,14 @@ def measure(bench: Bench) -> Result:
 
 
 def _planned(folder: Path) -> list[dict[str, Any]]:
-    """`FAULTS` in one run, in a project with the repository's targets and objectives."""
-    (folder / "experiments").mkdir(parents=True)
-    for name in ("slo", "experiments/targets"):
-        (folder / name).symlink_to(ROOT / name)
+    """`FAULTS` in one run."""
     at, lines = 5, []
     for fault in FAULTS:
         lines.append(fault.text(at))
         at += fault.seconds + fault.rest
-    file = folder / "experiments" / "fidelity.yaml"
-    file.write_text(HEAD + "".join(lines))
+    file = experiment(folder, "fidelity", HEAD + "".join(lines))
     # Open breakers and retries would keep requests from meeting the fault.
-    found = _run(folder, file, "breaker=off", "retry=off")
+    found = _faults(folder, file, "breaker=off", "retry=off")
     assert len(found) == len(FAULTS)
     return found
 
@@ -134,33 +126,19 @@ def _planned(folder: Path) -> list[dict[str, Any]]:
 def _shipped(folder: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in SHIPPED:
-        with tempfile.TemporaryDirectory(prefix="fidelity-", dir="/var/tmp") as data:
-            Path(data).chmod(0o711)
+        with room("fidelity") as data:
             file = ROOT / "experiments" / f"{name}.yaml"
-            found += _run(folder / name, file, f"data={data}")
+            found += _faults(folder / name, file, f"data={data}")
     return found
 
 
-def _run(folder: Path, file: Path, *values: str) -> list[dict[str, Any]]:
-    """The faults of one run as a user starts it."""
+def _faults(folder: Path, file: Path, *values: str) -> list[dict[str, Any]]:
+    """What is said of the faults of one run, on a system of its own."""
     (folder / "system").mkdir(parents=True)
-    state = folder / "system" / "state.json"
-    argv = [sys.executable, "-m", "sloproof", "run", str(file), "--no-report", "--json"]
-    argv += [f"--runs={folder / 'runs'}", f"--set=state={state}", "--allow-inconclusive"]
-    argv += [f"--set={value}" for value in values]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "SLOPROOF_STATE_DIR": str(folder / "state"),
-    }
-    done = subprocess.run(
-        argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False
-    )
-    said = json.loads(done.stdout) if done.stdout else {"reason": done.stderr[-800:]}
-    assert done.returncode in (0, 1, 3), f"{done.returncode}: {said['reason']}"
-    record = Path(said["record"])
-    verdict = json.loads((record / "verdict.json").read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = verdict["measures"]["faults"]
+    given = (f"state={folder / 'system' / 'state.json'}", *values)
+    words = (f"--set={value}" for value in given)
+    ran = run(file, folder, "--no-report", "--allow-inconclusive", *words, within=400)
+    found: list[dict[str, Any]] = ran.verdict["measures"]["faults"]
     return found
 
 
