@@ -58,6 +58,8 @@ def order(state: StateFile, options: argparse.Namespace) -> str:
     """Have the command carried out, and say in a line what came of it. Raises `NotDone`."""
     content = state.read() if state.owner() is not None else None
     if content is None:
+        if options.command == "restore" and options.drop:
+            return "nothing is running, so nothing is restored"
         raise NotDone("nothing is running")
     method, path, body = ORDERS[options.command](options)
     port = content["controller"]["port"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def main(arguments: list[str]) -> None:
     with contextlib.suppress(OSError):  # the guardian's own protection isn't its commands'
         if _SCORE.read_text(encoding="ascii").strip() == "-1000":
             _SCORE.write_text("0", encoding="ascii")
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, which this is until here
+        signal.signal(ignored, signal.SIG_DFL)
     os.environ[SESSION] = str(os.getsid(0))
     try:
         os.execvp(command[0], command)  # noqa: S606 - becoming the command is the purpose

@@ -15,3 +15,12 @@ def state_dir() -> Path:
         return Path("/var/lib/sloproof")
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "sloproof"
+
+
+def sync(folder: Path) -> None:
+    """Let a new name in `folder` outlast a crash of the machine."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

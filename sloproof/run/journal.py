@@ -23,6 +23,7 @@ from sloproof.contracts.effect import Effect, Json
 from sloproof.effects import effect_from_json, effect_to_json
 from sloproof.errors import BrokenRecord, HarnessError
 from sloproof.model.secrets import NO_SECRETS, Secrets, known_here, resolved
+from sloproof.model.state_folder import sync
 from sloproof.run.state import tidy
 
 PREALLOCATED = 1 << 20
@@ -124,7 +125,7 @@ class Journal:
             journal = cls(path, fd, 0, secrets)
             journal.add(header)
             making.rename(path)
-            _sync(path.parent)
+            sync(path.parent)
         except (OSError, HarnessError) as error:
             if fd >= 0:
                 os.close(fd)
@@ -224,15 +225,6 @@ def _locks(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    """Let a new name in `folder` outlast a crash of the machine."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _written(raw: bytes) -> bytes:

@@ -239,8 +239,11 @@ class _Start:
         if ledger is None:
             return None
 
+        # Beside the journal: it outlives the record, as whatever an undo needs does.
+        note = run_folder(self.options.state, f"{self.run}.restored")
+
         def order(target: Target) -> Order:
-            return order_of(self.run, ledger, target)
+            return order_of(self.run, ledger, target, note)
 
         return RealLedger(work / "ledger", order, self.loaded.secrets)
 

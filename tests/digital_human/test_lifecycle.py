@@ -56,6 +56,13 @@ def test_down_with_nothing_running_says_so(state_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "digital human: nothing is running\n")
 
 
+def test_what_was_restored_is_gone_where_nothing_is_running(state_path: Path) -> None:
+    dropped = run("restore", "--drop", "--state", str(state_path))
+    assert (dropped.returncode, dropped.stderr) == (0, "")
+    restored = run("restore", "--state", str(state_path))
+    assert (restored.returncode, restored.stderr) == (1, "digital human: nothing is running\n")
+
+
 def test_status_tells_running_from_not(one: System, tmp_path: Path) -> None:
     done = run("status", env={"DIGITAL_HUMAN_STATE": str(one.path)})
     assert done.returncode == 0

@@ -28,12 +28,13 @@ with psycopg.connect(dsn, autocommit=True) as server:
         rows = "select * from public.drill where at <= '%s'" % sys.argv[1]
         server.execute("create table restored.drill as " + rows)
         while os.path.exists("stall"):
+            server.execute("create schema if not exists restored")
             time.sleep(0.01)
         print(json.dumps({{"dsn": dsn + "?options=-csearch_path%3Drestored"}}))
 """
 """A backup as of a moment: what the server had written down by then, by its own clock.
 
-It takes its time for as long as there is a file `stall`.
+For as long as there is a file `stall` it goes on, and makes anew what somebody else drops.
 """
 WRITTEN = "select count(*) from drill"
 COPIES = "select count(*) from pg_namespace where nspname = 'restored'"
@@ -46,18 +47,26 @@ def bench(stores: Drill) -> Iterator[DrillBench]:
     bench.stop()
 
 
-def ask_for_a_backup(stores: Drill) -> None:
-    """Have the next run restore one; the target knows how."""
-    primary = stores.stores.primary.dsn
-    (stores.folder / "restore.py").write_text(RESTORE.format(dsn=primary))
-    stores.amend_target(
-        "      read:",
-        '      restore: {command: [$(python), restore.py, "{until}"], within: 30s}\n'
-        "      drop: {command: [$(python), restore.py]}\n"
-        "      read:",
+def a_target_that_restores(stores: Drill) -> None:
+    """Let the target know how."""
+    (stores.folder / "restore.py").write_text(RESTORE.format(dsn=stores.stores.primary.dsn))
+    tell_how(
+        stores,
+        '[sh, -c, "$(python) restore.py {until}; exit $?"], within: 30s',
+        "[$(python), restore.py], within: 20s",
     )
-    with psycopg.connect(primary) as connection:
+    with psycopg.connect(stores.stores.primary.dsn) as connection:
         connection.execute("alter table drill add at timestamptz default clock_timestamp()")
+
+
+def tell_how(stores: Drill, restore: str, drop: str) -> None:
+    """Say in the target's file by which commands a backup is restored."""
+    lines = f"      restore: {{command: {restore}}}\n      drop: {{command: {drop}}}\n"
+    stores.amend_target("      read:", f"{lines}      read:")
+
+
+def ask_for_a_backup(stores: Drill) -> None:
+    """Have the next run restore one."""
     stores.write(
         """
   ledger: {name: rows, rate: 50/s, restore: 500ms}
@@ -85,6 +94,7 @@ def test_what_was_being_restored_is_dropped_whoever_dies(
     bench: DrillBench, stores: Drill, end: str
 ) -> None:
     primary = stores.stores.primary.dsn
+    a_target_that_restores(stores)
     ask_for_a_backup(stores)
     stall = stores.folder / "stall"
     stall.touch()
@@ -99,7 +109,12 @@ def test_what_was_being_restored_is_dropped_whoever_dies(
     ended = bench.end(run)
     assert ended.status == {"SIGINT": 3, "ledger dies": 4}.get(end, -signal.SIGKILL), ended.words
     if end == "engine and guardian die":
-        soon(lambda: not bench.processes(), PATIENCE, "the helpers' end")
+        # What a command had another one do is tied to nobody: it goes on until somebody recovers.
+        soon(
+            lambda: all("restore.py" in line for line in bench.processes()),
+            PATIENCE,
+            "the helpers' end",
+        )
         assert said(primary, COPIES) == "1", "nobody was left to drop it"
         recovered = bench.sloproof("recover")
         assert recovered.status == 0, recovered.words
@@ -117,6 +132,7 @@ def test_a_wall_clock_that_jumps_is_noticed_and_shows_nothing(
     bench: DrillBench, stores: Drill, by_s: int
 ) -> None:
     library()  # nobody can arm anything without it
+    a_target_that_restores(stores)
     ask_for_a_backup(stores)
     bench.prefix = (sys.executable, "-m", "sloproof", "arm", "--")
     run = bench.begin(*bench.argv())
@@ -139,3 +155,27 @@ def test_a_wall_clock_that_jumps_is_noticed_and_shows_nothing(
     [restored] = bench.events("ledger.restored")
     assert restored["error_ns"] == pytest.approx(3600e9, rel=0.001)
     bench.nothing_is_left(PATIENCE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("restore", "drop", "status"),
+    [
+        # A drop has its own time, and may be needed though nothing was restored.
+        ("exit 1", "sleep 2; touch dropped", 1),
+        ("exit 1", "touch dropped; exit 1", 5),
+        ("exit 127", "touch dropped", 1),
+    ],
+    ids=["a long drop", "a drop that fails", "a restore that fails without a word"],
+)
+def test_a_restore_that_fails_is_told_and_dropped(
+    bench: DrillBench, stores: Drill, restore: str, drop: str, status: int
+) -> None:
+    tell_how(stores, f'[sh, -c, "{restore}"], within: 1s', f'[sh, -c, "{drop}"], within: 20s')
+    ask_for_a_backup(stores)
+    ended = bench.sloproof(*bench.argv())
+    assert ended.status == status, ended.words
+    outcome, reason = claims(ended)["backup"]
+    assert (outcome, restore.replace("exit", "exit status") in reason) == ("FAIL", True), reason
+    assert (stores.folder / "dropped").exists()
+    assert len(ended.said["unreverted"]) == (status == 5)

@@ -136,3 +136,18 @@ def test_a_run_whose_helper_is_killed_fails_and_reverts(running: Bench, helper: 
     assert "its process died" in json.loads(out)["reason"]
     assert not toxics(running)
     assert not helpers(running)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_copy_that_went_with_its_system_keeps_no_run_from_beginning(bench: Bench) -> None:
+    process = bench.start("backup-restore")
+    runs = bench.state / "runs"
+    soon(lambda: any('"until"' in note.read_text() for note in runs.glob("*.restored")), 120, "it")
+    process.kill()  # the system was started for the run, and dies with it
+    process.communicate()
+    soon(lambda: not list(runs.glob("*")), 60, "the reversal")
+    soon(lambda: not helpers(bench), 10, "the helpers' end")
+    assert bench.sloproof("recover").returncode == 0
+    ran = bench.run("backup-restore")
+    assert ran.status == 0, ran.said

@@ -16,9 +16,8 @@ import sys
 from pathlib import Path
 from time import monotonic_ns, time_ns
 
-from sloproof.effects.restored_copy import Note
 from sloproof.errors import LedgerError
-from sloproof.run.ledger.order import Order, note_of
+from sloproof.run.ledger.order import Order
 from sloproof.run.ledger.reading import Look, read_back, write_looks
 from sloproof.run.ledger.restoring import restored
 from sloproof.run.ledger.rows import RowFile
@@ -81,8 +80,7 @@ class LedgerChild:
         if restore is None or self._begun is None:
             return []
         begun, drift = self._begun
-        note = Note(note_of(self._folder)) if restore.drop else None
-        return [await restored(self._order, restore, begun, drift, note)]
+        return [await restored(self._order, restore, begun, drift)]
 
     def _writes(self) -> bool:
         return self._running is not None and not self._running.done()

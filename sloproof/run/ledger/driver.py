@@ -18,7 +18,7 @@ from sloproof.errors import LedgerError
 from sloproof.model.secrets import NO_SECRETS, Secrets
 from sloproof.model.target import Target
 from sloproof.record.writer import RecordWriter
-from sloproof.run.ledger.order import Order, Restore, note_of
+from sloproof.run.ledger.order import Order, Restore
 from sloproof.run.ledger.reading import Look, read_looks
 from sloproof.run.ledger.rows import columns, read_rows, sequence_of
 from sloproof.run.mailbox import Inbox, Message, Outbox
@@ -59,15 +59,7 @@ class RealLedger:
         restore = self._order.restore
         if restore is None or not restore.drop:
             return (process,)
-        return (self._restored(restore), process)
-
-    def _restored(self, restore: Restore) -> RestoredCopy:
-        return RestoredCopy(
-            note=str(note_of(self._folder)),
-            drop=restore.drop,
-            folder=restore.folder,
-            within_s=restore.within_s,
-        )
+        return (_copy(restore), process)
 
     def state(self) -> str:
         """`starting`, `ready`, `writing`, `reading` or `done`.
@@ -107,7 +99,9 @@ class RealLedger:
         A restore, and the command that drops it, may take as long as the target says.
         """
         restore = self._ready().restore
-        return READING + (0 if restore is None else round(2 * restore.within_s * 1e9))
+        if restore is None:
+            return READING
+        return READING + round((restore.within_s + restore.drop_within_s) * 1e9)
 
     def write(self, record: RecordWriter, origin: int) -> Mapping[str, Any]:
         """Write both tables; gives the looks at the copies and what is known of the writing.
@@ -166,6 +160,15 @@ def _shown(look: Look) -> dict[str, Any]:
         "stable": look.stable,
         "rows": len(look.ids),
     }
+
+
+def _copy(restore: Restore) -> RestoredCopy:
+    return RestoredCopy(
+        note=restore.note,
+        drop=restore.drop,
+        folder=restore.folder,
+        within_s=restore.drop_within_s,
+    )
 
 
 def _copies(looks: Sequence[Look], run: str) -> dict[str, Sequence[Any]]:

@@ -21,11 +21,6 @@ from sloproof.spec.experiment import Ledger
 SECOND = 1_000_000_000
 
 
-def note_of(folder: Path) -> Path:
-    """The file by which others drop what the ledger with this folder restored; it outlives that."""
-    return folder.with_name(f"{folder.name}.restored")
-
-
 @dataclass(frozen=True, slots=True)
 class CopyAt:
     """A copy to read back: the name of its instance, and where it answers."""
@@ -38,7 +33,8 @@ class CopyAt:
 class Restore:
     """How a backup is restored to the moment `at_ns` after the first write was due.
 
-    In `command` and `drop`, `{until}` stands for it; both run in `folder`.
+    In `command` and `drop`, `{until}` stands for it; both run in `folder`. By the file `note`
+    others drop what was restored, where there is a `drop`.
     """
 
     at_ns: int
@@ -46,6 +42,8 @@ class Restore:
     drop: tuple[str, ...]
     folder: str
     within_s: float
+    drop_within_s: float
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +104,10 @@ class Order:
         )
 
 
-def order_of(run: str, ledger: Ledger, target: Target) -> Order:
+def order_of(run: str, ledger: Ledger, target: Target, note: Path) -> Order:
     """The order of a run's ledger against a target whose addresses are known.
+
+    `note` is where it may note what it restores.
 
     Raises `LedgerError` where the target has no such ledger or store.
     """
@@ -129,11 +129,11 @@ def order_of(run: str, ledger: Ledger, target: Target) -> Order:
         sql=spec.sql,
         headers=dict(target.entry.headers) if own else {},
         ca=str(Path(target.folder, ca)) if own and ca else None,
-        restore=_restore(ledger, spec, target),
+        restore=_restore(ledger, spec, target, note),
     )
 
 
-def _restore(ledger: Ledger, spec: LedgerSpec, target: Target) -> Restore | None:
+def _restore(ledger: Ledger, spec: LedgerSpec, target: Target, note: Path) -> Restore | None:
     if ledger.restore is None or spec.restore is None:
         return None
     return Restore(
@@ -142,6 +142,8 @@ def _restore(ledger: Ledger, spec: LedgerSpec, target: Target) -> Restore | None
         drop=spec.drop.command if spec.drop else (),
         folder=target.folder,
         within_s=spec.restore.within.seconds,
+        drop_within_s=spec.drop.within.seconds if spec.drop else 0,
+        note=str(note),
     )
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from signal import SIGKILL, Signals
 from time import monotonic_ns, time_ns
 
 from sloproof.effects.restored_copy import UNTIL, Note
 from sloproof.effects.running import memory, text
+from sloproof.effects.tagged import OWNER
 from sloproof.effects.tether import NOT_STARTED, tied
 from sloproof.errors import LedgerError
 from sloproof.run.ledger.order import CopyAt, Order, Restore
@@ -56,21 +58,19 @@ class Ended:
         return ": ".join([how, *last])
 
 
-async def restored(
-    order: Order, restore: Restore, begun: int, drift_ns: int, note: Note | None = None
-) -> Look:
+async def restored(order: Order, restore: Restore, begun: int, drift_ns: int) -> Look:
     """What a copy that was restored to the chosen moment has.
 
     `begun` is when the first write was due, `drift_ns` what the wall clock minus the monotonic one
-    was then. By the `note` others drop the copy where this process can't.
+    was then.
     """
     moment = begun + restore.at_ns
     drift = time_ns() - monotonic_ns()
     error = abs(drift - drift_ns) + RESOLUTION_NS
     until = datetime.fromtimestamp((moment + drift) / 1e9, UTC).isoformat()
     try:
-        async with _dropped(restore, until, note):
-            look = await look_at(order, CopyAt(NAME, await _dsn(restore, until)))
+        async with _scratch(restore, until) as commands:
+            look = await look_at(order, CopyAt(NAME, await commands.restore()))
     except LedgerError as failure:
         failed = isinstance(failure, RestoreFailed)
         look = Look(NAME, monotonic_ns(), error=str(failure), failed=failed)
@@ -78,69 +78,91 @@ async def restored(
 
 
 @asynccontextmanager
-async def _dropped(restore: Restore, until: str, note: Note | None) -> AsyncIterator[None]:
+async def _scratch(restore: Restore, until: str) -> AsyncIterator[_Commands]:
     """What is restored within is dropped at the end, where the target has a command for that.
 
     What can't be dropped stays noted, for the end of the run. Raises `LedgerError` where nothing
     may be restored any more.
     """
-    if note is not None and not note.begin(until):
+    if not restore.drop:
+        yield _Commands(restore, until)
+        return
+    note = Note(Path(restore.note))
+    tag = note.begin(until)
+    if tag is None:
         raise LedgerError("the run came to its end before anything was restored")
+    commands = _Commands(restore, until, tag)
     try:
-        yield
+        yield commands
     finally:
-        if restore.drop:
-            with suppress(LedgerError):
-                ended = await _run(restore, restore.drop, until)
-                if note is not None and ended.status == 0:
-                    note.dropped()
+        with suppress(LedgerError):
+            if await commands.drop():
+                note.dropped()
 
 
-async def _dsn(restore: Restore, until: str) -> str:
-    """Where the copy answers into which the target restored; raises `LedgerError`."""
-    ended = await _run(restore, restore.command, until)
-    if ended.status is not None and ended.status < 0:
-        raise LedgerError(f"ended by {_signal(-ended.status)}")
-    dsn = _told(ended.out) if ended.status == 0 else ""
-    if not dsn:
-        raise RestoreFailed(ended.words(restore))
-    return dsn
+@dataclass(frozen=True, slots=True)
+class _Commands:
+    """The target's own, for one moment; with a `tag` they carry it."""
+
+    spec: Restore
+    until: str
+    tag: str = ""
+
+    async def restore(self) -> str:
+        """Where the copy answers into which the target restored; raises `LedgerError`."""
+        ended = await self._run(self.spec.command, self.spec.within_s)
+        if ended.status is not None and ended.status < 0:
+            raise LedgerError(f"ended by {_signal(-ended.status)}")
+        dsn = _told(ended.out) if ended.status == 0 else ""
+        if not dsn:
+            raise RestoreFailed(ended.words(self.spec))
+        return dsn
+
+    async def drop(self) -> bool:
+        """Whether the copy is gone; raises `LedgerError`."""
+        ended = await self._run(self.spec.drop, self.spec.drop_within_s)
+        return ended.status == 0
+
+    async def _run(self, words: tuple[str, ...], within_s: float) -> Ended:
+        """Run a command to its end; raises `LedgerError` where it can't be started.
+
+        It is tied to this process, so that nothing is restored once that is dead. Output goes to
+        memory: what a command leaves running may hold a pipe open.
+        """
+        argv = [word.replace(UNTIL, self.until) for word in words]
+        with memory("out") as out, memory("complaint") as complaint:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *tied(SIGKILL, UNSTARTED),
+                    *argv,
+                    cwd=self.spec.folder,
+                    env={**os.environ, OWNER: self.tag} if self.tag else None,
+                    stdin=DEVNULL,
+                    stdout=out,
+                    stderr=complaint,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise LedgerError(f"{argv[0]}: {error.strerror}") from error
+            status = await _ended(process, within_s)
+            said = text(complaint)
+            if status == NOT_STARTED and said.rstrip().endswith(UNSTARTED):
+                raise LedgerError(said.rstrip().removesuffix(UNSTARTED))
+            return Ended(status, text(out), said)
 
 
-async def _run(restore: Restore, words: tuple[str, ...], until: str) -> Ended:
-    """Run a command of the target to its end; raises `LedgerError` where it can't be started.
-
-    It is tied to this process, so that nothing is restored once that is dead. Output goes to
-    memory: what a command leaves running may hold a pipe open.
-    """
-    argv = [word.replace(UNTIL, until) for word in words]
-    with memory("out") as out, memory("complaint") as complaint:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *tied(SIGKILL, UNSTARTED),
-                *argv,
-                cwd=restore.folder,
-                stdin=DEVNULL,
-                stdout=out,
-                stderr=complaint,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LedgerError(f"{argv[0]}: {error.strerror}") from error
-        status = None
-        try:
-            async with asyncio.timeout(restore.within_s):
-                status = await process.wait()
-        except TimeoutError:
-            pass
-        finally:
-            if process.returncode is None:
+async def _ended(process: Process, within_s: float) -> int | None:
+    """Its exit status; None where it had to be killed, with its session."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await process.wait()
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):  # it ended just now
                 os.killpg(process.pid, SIGKILL)
-                await process.wait()
-        said = text(complaint)
-        if status == NOT_STARTED and said.rstrip().endswith(UNSTARTED):
-            raise LedgerError(said.rstrip().removesuffix(UNSTARTED))
-        return Ended(status, text(out), said)
+            await process.wait()
 
 
 def _signal(number: int) -> str:

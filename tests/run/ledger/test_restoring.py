@@ -11,6 +11,8 @@ from time import monotonic_ns, time_ns
 
 import pytest
 
+from sloproof.contracts import Owner
+from sloproof.effects.restored_copy import Note
 from sloproof.model.target import Entry, Target
 from sloproof.run.ledger.driver import RealLedger
 from sloproof.run.ledger.order import Order, Restore
@@ -35,6 +37,8 @@ def ordered(folder: Path, code: str, within: float, program: str = sys.executabl
         drop=(sys.executable, "-c", DROP),
         folder=str(folder),
         within_s=within,
+        drop_within_s=within,
+        note=str(folder / "note"),
     )
     return Order(
         run="run-1",
@@ -51,6 +55,7 @@ def ordered(folder: Path, code: str, within: float, program: str = sys.executabl
 def look(folder: Path, code: str, *, within: float = 20.0, program: str = sys.executable) -> Look:
     order = ordered(folder, code, within, program)
     assert order.restore is not None
+    Note(Path(order.restore.note)).make(Owner("run-1", 1))
     begun = monotonic_ns() - 8_000_000_000
     return asyncio.run(restored(order, order.restore, begun, time_ns() - monotonic_ns()))
 
