@@ -66,8 +66,8 @@ class Note:
     def dropped(self) -> None:
         """Write that what was restored is gone; where that can't be, it is dropped once more."""
         with suppress(OSError), self._held() as file:
-            said = _said(file)
-            os.pwrite(file, _text({"owner": said["owner"]}), 0)
+            if owner := _said(file).get("owner"):
+                os.pwrite(file, _text({"owner": owner}), 0)
 
     def end(self) -> Json:
         """Let no restore begin any more; gives what stands there. Raises `FileNotFoundError`.

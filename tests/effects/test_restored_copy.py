@@ -157,6 +157,7 @@ def test_a_note_that_cannot_be_read_may_stand_for_a_copy(tmp_path: Path, spoilt:
     blunt.apply({})
     (tmp_path / "note").write_bytes(spoilt)
     assert Note(tmp_path / "note").begin("noon") is None
+    Note(tmp_path / "note").dropped()  # nor is it known to be gone
     with pytest.raises(EffectError, match="its moment is not known"):
         timed.undo({})
     assert blunt.undo({}) is Undone.REVERTED
